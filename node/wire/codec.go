@@ -1,0 +1,225 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"ringkv/hashring/placement"
+	"ringkv/node/record"
+)
+
+// Bounds of what a message may hold. The bound of a value is an option of Pool and Server.
+const (
+	MaxKey    = 1024 // bytes
+	MaxNodeID = 128  // bytes
+	MaxOwners = 16
+	MaxType   = 256  // bytes
+	MaxDetail = 1024 // bytes; longer ones are cut
+)
+
+// overhead is more than any message needs besides its value.
+const overhead = 8 << 10
+
+var (
+	errMalformed     = errors.New("the message is cut short, or goes on behind its end")
+	errKeyLength     = fmt.Errorf("the key must have 1 to %d bytes", MaxKey)
+	errTypeTooLong   = fmt.Errorf("the content type is longer than %d bytes", MaxType)
+	errValueTooLarge = errors.New("the value is larger than -max-value")
+	errTooManyOwners = fmt.Errorf("the config has more than %d owners", MaxOwners)
+	errNodeIDTooLong = fmt.Errorf("a node id is longer than %d bytes", MaxNodeID)
+	errNoConfig      = errors.New("the request names no config")
+	errUnknownOp     = errors.New("this node doesn't know that operation: it may be older than the asker")
+)
+
+const (
+	flagHeadOnly = 1 << iota // in a request
+	flagDeleted              // of the record
+	flagRecord               // in a response: there is a record
+	flagVersion              // in a response: there is a version
+)
+
+// carriesRecord reports whether requests of this op bring a record.
+func (op Op) carriesRecord() bool { return op == OpWrite || op == OpWriteBack }
+
+// check returns why req can't be sent to someone who accepts values of maxValue bytes, nil if it can.
+func (req *Request) check(maxValue int) error {
+	switch {
+	case req.Op < OpRead || req.Op > OpWriteBack:
+		return fmt.Errorf("there is no operation %d", req.Op)
+	case len(req.Key) == 0 || len(req.Key) > MaxKey:
+		return errKeyLength
+	case req.Config == nil:
+		return errNoConfig
+	case len(req.Record.Type) > MaxType:
+		return errTypeTooLong
+	case len(req.Record.Value) > maxValue:
+		return fmt.Errorf("%w: %d bytes, %d are accepted", errValueTooLarge, len(req.Record.Value), maxValue)
+	}
+	return checkConfig(req.Config)
+}
+
+func checkConfig(config *placement.Config) error {
+	if len(config.Owners) > MaxOwners {
+		return errTooManyOwners
+	}
+	for _, id := range config.Owners {
+		if len(id) > MaxNodeID {
+			return errNodeIDTooLong
+		}
+	}
+	return nil
+}
+
+// size is what req takes on the wire, roughly.
+func (req *Request) size() int { return 128 + len(req.Key) + len(req.Record.Value) }
+
+// appendRequest appends req as a frame.
+func appendRequest(b []byte, id uint64, req *Request) []byte {
+	start := len(b)
+	b = binary.LittleEndian.AppendUint64(beginFrame(b, kindRequest), id)
+	var flags byte
+	if req.HeadOnly {
+		flags |= flagHeadOnly
+	}
+	if req.Record.Deleted {
+		flags |= flagDeleted
+	}
+	b = append(b, byte(req.Op), flags)
+	b = appendConfig(b, req.Config)
+	b = appendShort16(b, req.Key)
+	if req.Op.carriesRecord() {
+		b = appendVersion(b, req.Base)
+		b = appendRecord(b, &req.Record)
+	}
+	return endFrame(b, start)
+}
+
+// decodeRequest decodes the body behind the id. The key, the record and the config don't share memory with body, unless
+// owned says that nobody else uses it.
+func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Request) error {
+	c := cursor{rest: body}
+	req.Op = Op(c.uint8())
+	if req.Op < OpRead || req.Op > OpWriteBack {
+		return errUnknownOp // its body may be of any form: not looked at
+	}
+	flags := c.uint8()
+	req.HeadOnly = flags&flagHeadOnly != 0
+	var err error
+	if req.Config, err = in.config(c.short16()); err != nil {
+		return err
+	}
+	key := c.short16()
+	if !c.short && (len(key) == 0 || len(key) > MaxKey) {
+		return errKeyLength
+	}
+	req.Key = string(key)
+	if req.Op.carriesRecord() {
+		req.Base = c.version()
+		req.Record.Key, req.Record.Deleted = req.Key, flags&flagDeleted != 0
+		if err := c.record(&req.Record, owned, maxValue, in); err != nil {
+			return err
+		}
+	}
+	if c.short || len(c.rest) > 0 {
+		return errMalformed
+	}
+	if req.Config == nil {
+		return errNoConfig
+	}
+	return nil
+}
+
+// appendResponse appends resp as a frame.
+func appendResponse(b []byte, id uint64, resp *Response) []byte {
+	start := len(b)
+	b = binary.LittleEndian.AppendUint64(beginFrame(b, kindResponse), id)
+	var flags byte
+	if resp.Record.Deleted {
+		flags |= flagDeleted
+	}
+	if !resp.Record.Version.IsZero() {
+		flags |= flagRecord
+	}
+	if !resp.Version.IsZero() {
+		flags |= flagVersion
+	}
+	b = append(b, byte(resp.Status), flags)
+	b = appendConfig(b, resp.Config)
+	b = appendShort16(b, cutText(resp.Detail))
+	if flags&flagVersion != 0 {
+		b = appendVersion(b, resp.Version)
+	}
+	if flags&flagRecord != 0 {
+		b = appendRecord(b, &resp.Record)
+	}
+	return endFrame(b, start)
+}
+
+// decodeResponse is to appendResponse as decodeRequest is to appendRequest. Record.Key is left to the asker, who knows it.
+func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Response) error {
+	c := cursor{rest: body}
+	resp.Status = Status(c.uint8())
+	flags := c.uint8()
+	var err error
+	if resp.Config, err = in.config(c.short16()); err != nil {
+		return err
+	}
+	resp.Detail = cutText(string(c.short16()))
+	if flags&flagVersion != 0 {
+		resp.Version = c.version()
+	}
+	if flags&flagRecord != 0 {
+		resp.Record.Deleted = flags&flagDeleted != 0
+		if err := c.record(&resp.Record, owned, maxValue, in); err != nil {
+			return err
+		}
+	}
+	if c.short || len(c.rest) > 0 {
+		return errMalformed
+	}
+	return nil
+}
+
+// appendRecord appends all of r but its key and whether it is deleted.
+func appendRecord(b []byte, r *record.Record) []byte {
+	b = appendVersion(b, r.Version)
+	b = appendShort16(b, r.Type)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.Value)))
+	return append(b, r.Value...)
+}
+
+func (c *cursor) record(r *record.Record, owned bool, maxValue int, in *intern) error {
+	r.Version = c.version()
+	contentType := c.short16()
+	if len(contentType) > MaxType {
+		return errTypeTooLong
+	}
+	length := c.uint32()
+	if int64(length) > int64(maxValue) {
+		return fmt.Errorf("%w: %d bytes, %d are accepted", errValueTooLarge, length, maxValue)
+	}
+	value := c.take(int(length))
+	if c.short || len(c.rest) > 0 {
+		return errMalformed // before anything is allocated for it
+	}
+	r.Type = in.contentType(contentType)
+	if r.Value = value; !owned {
+		r.Value = bytes.Clone(value)
+	}
+	return nil
+}
+
+// cutText cuts s to MaxDetail bytes, not within a character.
+func cutText(s string) string {
+	if len(s) <= MaxDetail {
+		return s
+	}
+	end := MaxDetail
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
+}

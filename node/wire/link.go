@@ -1,0 +1,198 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+)
+
+// writeChunk is about how many bytes one write call takes when many wait.
+const writeChunk = 128 << 10
+
+// idPing stands in the writer's batch for a ping. No call has it: places are far fewer.
+const idPing = 1<<64 - 1
+
+// serve uses a connection until it ends, and returns why it did, when all its goroutines have ended.
+func (n *peer) serve(conn net.Conn, r *bufio.Reader) error {
+	ctx, end := context.WithCancelCause(n.ctx)
+	n.up(end)
+	n.pool.metrics.conns.Inc()
+	defer n.pool.metrics.conns.Dec()
+	var parts sync.WaitGroup
+	parts.Go(func() { end(n.write(ctx, conn)) })
+	parts.Go(func() { <-ctx.Done(); conn.Close() })
+	end(n.read(&frameReader{buffered: r, max: n.pool.opts.MaxValue + overhead}))
+	parts.Wait()
+	return fmt.Errorf("connection to node %s at %s ended: %w", n.node, n.addr, context.Cause(ctx))
+}
+
+// up takes Sends from now on.
+func (n *peer) up(end context.CancelCauseFunc) {
+	n.mu.Lock()
+	n.why, n.end, n.leaving, n.watch = nil, end, false, watch{}
+	n.silent.Store(false)
+	n.mu.Unlock()
+	n.wakeWriter() // calls may wait since before
+}
+
+// read hands every response to the call that it answers.
+func (n *peer) read(frames *frameReader) error {
+	known := newIntern()
+	for {
+		payload, owned, err := frames.next()
+		if errors.Is(err, io.EOF) {
+			return errHungUp
+		}
+		if err != nil {
+			return err
+		}
+		switch kind(payload[0]) {
+		case kindResponse:
+			if len(payload) < 1+idSize {
+				return errMalformed
+			}
+			id := binary.LittleEndian.Uint64(payload[1:])
+			if err := n.answered(id, payload[1+idSize:], owned, known); err != nil {
+				return err
+			}
+		case kindPong:
+			n.mu.Lock()
+			n.signs++
+			n.watch.pinged = false
+			n.mu.Unlock()
+		case kindLeaving:
+			if n.leave() {
+				return errLeaving
+			}
+		default:
+			return fmt.Errorf("%w: %d", errFrameKind, payload[0])
+		}
+	}
+}
+
+// answered gives a call its Reply. It returns an error if the connection is of no use any more.
+func (n *peer) answered(id uint64, body []byte, owned bool, known *intern) error {
+	n.mu.Lock()
+	n.signs++
+	c, ok := n.calls.remove(id)
+	last := n.leaving && n.calls.len() == 0
+	n.mu.Unlock()
+	if ok {
+		reply := Reply{Node: n.node}
+		if err := decodeResponse(body, owned, n.pool.opts.MaxValue, known, &reply.Response); err != nil {
+			n.settle(&c, err)
+			return err
+		}
+		reply.Response.Record.Key = c.req.Key
+		deliver(c.to, reply)
+	}
+	if last {
+		return errLeaving
+	}
+	return nil
+}
+
+// leave stops taking Sends, because the node shuts down, and reports whether nothing is awaited from it.
+func (n *peer) leave() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.silent.Store(true)
+	n.signs++
+	n.why, n.leaving = fmt.Errorf("node %s: %w", n.node, errLeaving), true
+	return n.calls.len() == 0
+}
+
+// outgoing is one frame of the writer's batch.
+type outgoing struct {
+	id  uint64
+	req *Request
+}
+
+// write sends what waits, many frames in one call.
+func (n *peer) write(ctx context.Context, conn net.Conn) error {
+	var batch []outgoing
+	var buf []byte
+	for {
+		select {
+		case <-n.wake:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		for {
+			if batch = n.takeBatch(batch[:0]); len(batch) == 0 {
+				break
+			}
+			buf = buf[:0]
+			for _, o := range batch {
+				buf = o.append(buf)
+			}
+			wrote, err := conn.Write(buf)
+			n.pool.metrics.wrote(wrote)
+			if err != nil {
+				n.putBack(batch, wrote)
+				if errors.Is(err, net.ErrClosed) {
+					return context.Cause(ctx)
+				}
+				return err
+			}
+			buf = reusable(buf)
+		}
+	}
+}
+
+func (o outgoing) append(b []byte) []byte {
+	if o.id == idPing {
+		return appendSignal(b, kindPing)
+	}
+	return appendRequest(b, o.id, o.req)
+}
+
+// takeBatch moves calls from the queue to batch. From now on their bytes may have left.
+func (n *peer) takeBatch(batch []outgoing) []outgoing {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.watch.due {
+		n.watch.due = false
+		batch = append(batch, outgoing{id: idPing})
+	}
+	taken, bytes := 0, 0
+	for _, id := range n.queue {
+		if bytes >= writeChunk {
+			break
+		}
+		taken++
+		if c := n.calls.get(id); c != nil {
+			c.progress = left
+			bytes += c.req.size()
+			batch = append(batch, outgoing{id, c.req})
+		}
+	}
+	if taken == len(n.queue) {
+		n.queue, n.bytes = n.queue[:0], 0
+	} else {
+		n.queue, n.bytes = n.queue[taken:], n.bytes-bytes
+	}
+	return batch
+}
+
+// putBack marks those calls of a failed batch as not left whose first byte lay behind what the kernel took.
+func (n *peer) putBack(batch []outgoing, wrote int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	start := 0
+	var frame []byte
+	for _, o := range batch {
+		if start >= wrote {
+			if c := n.calls.get(o.id); c != nil {
+				c.progress = queued
+			}
+		}
+		frame = o.append(frame[:0])
+		start += len(frame)
+	}
+}

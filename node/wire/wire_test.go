@@ -1,0 +1,157 @@
+package wire
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"ringkv/hashring/placement"
+	"ringkv/node/record"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 10 * time.Second
+
+var someConfig = &placement.Config{Generation: 7, Owners: []string{"n1", "n2", "n3"}}
+
+func readOf(key string) *Request { return &Request{Op: OpRead, Config: someConfig, Key: key} }
+
+func writeOf(key, value string) *Request {
+	v := record.Version{HLC: 9, Writer: 4}
+	return &Request{Op: OpWrite, Config: someConfig, Key: key, Record: record.Record{Key: key, Version: v, Type: "text/plain", Value: []byte(value)}}
+}
+
+// handlerFunc serves by a function.
+type handlerFunc func(req *Request, respond func(Response))
+
+func (f handlerFunc) Handle(req *Request, respond func(Response)) { f(req, respond) }
+
+// memory is a Handler that keeps the newest record of each key.
+type memory struct {
+	mu      sync.Mutex // guards records
+	records map[string]record.Record
+}
+
+func newMemory() *memory { return &memory{records: map[string]record.Record{}} }
+
+func (m *memory) Handle(req *Request, respond func(Response)) {
+	m.mu.Lock()
+	if req.Op.carriesRecord() {
+		m.records[req.Key] = record.Newer(m.records[req.Key], req.Record)
+		m.mu.Unlock()
+		respond(Response{Status: OK})
+		return
+	}
+	held := m.records[req.Key]
+	m.mu.Unlock()
+	respond(Response{Status: OK, Record: held})
+}
+
+// node is a Server behind an HTTP server on loopback.
+type node struct {
+	*Server
+	addr string
+	http *http.Server
+}
+
+func startNode(t testing.TB, addr string, opts ServerOptions, h Handler) *node {
+	t.Helper()
+	if opts.Node == "" {
+		opts.Node = "n1"
+	}
+	if opts.Replicas == 0 {
+		opts.Replicas = 3
+	}
+	if opts.Cluster == "" {
+		opts.Cluster = "ringkv-node"
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{Server: NewServer(opts, h), addr: listener.Addr().String()}
+	mux := http.NewServeMux()
+	mux.Handle("GET "+Path, n)
+	n.http = &http.Server{Handler: mux, ReadTimeout: time.Second, WriteTimeout: time.Second}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		n.http.Serve(listener)
+	}()
+	t.Cleanup(func() {
+		n.http.Close()
+		n.Close()
+		<-served
+	})
+	return n
+}
+
+func startPool(t testing.TB, opts PoolOptions) *Pool {
+	t.Helper()
+	if opts.Replicas == 0 {
+		opts.Replicas = 3
+	}
+	if opts.Cluster == "" {
+		opts.Cluster = "ringkv-node"
+	}
+	p := NewPool(opts)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// ask sends one request and waits for its Reply.
+func ask(t testing.TB, p *Pool, node, addr string, req *Request, within time.Duration) Reply {
+	t.Helper()
+	to := make(chan Reply, 1)
+	p.Send(node, addr, req, time.Now().Add(within), to)
+	return receive(t, to)
+}
+
+func receive[T any](t testing.TB, from <-chan T) T {
+	t.Helper()
+	select {
+	case got := <-from:
+		return got
+	case <-time.After(patience):
+		t.Fatal("nothing came within 10 s")
+		panic("unreachable")
+	}
+}
+
+// eventually polls until ok holds.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for !ok() {
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
+func TestWriteThenRead(t *testing.T) {
+	n := startNode(t, "127.0.0.1:0", ServerOptions{}, newMemory())
+	p := startPool(t, PoolOptions{})
+	write := writeOf("a/b", "value")
+	if got := ask(t, p, "n1", n.addr, write, patience); got.Err != nil || got.Response.Status != OK {
+		t.Fatalf("write = %+v, want OK", got)
+	}
+	got := ask(t, p, "n1", n.addr, readOf("a/b"), patience)
+	if got.Err != nil || got.Node != "n1" || got.Response.Status != OK {
+		t.Fatalf("read = %+v, want OK of n1", got)
+	}
+	if r := got.Response.Record; r.Key != "a/b" || string(r.Value) != "value" || r.Version != write.Record.Version || r.Type != "text/plain" {
+		t.Errorf("record read = %+v, want %+v", r, write.Record)
+	}
+}
