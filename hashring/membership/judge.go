@@ -1,0 +1,83 @@
+package membership
+
+import (
+	"slices"
+	"time"
+)
+
+// A verdict is what to do with an answer.
+type verdict int
+
+const (
+	backwards  verdict = iota // below the index waited for: discard, ask afresh
+	unmoved                   // the index waited for: the wait ran out, the body says nothing
+	same                      // the members that are known
+	credible                  // other members
+	suspicious                // so many fewer that it has to be confirmed
+)
+
+// judge decides about an answer with index got to a question that waited for another index (0 if it didn't wait). have
+// is what is known, nil if nothing is; next is what the answer says; both are sorted.
+func judge(waited, got uint64, have *Snapshot, next []Member, left departures) verdict {
+	switch {
+	case waited > 0 && got < waited:
+		return backwards
+	case waited > 0 && got == waited:
+		return unmoved
+	case have == nil:
+		return credible
+	case slices.Equal(have.Members, next):
+		return same
+	case left.shrinks(have.Members, next):
+		return suspicious
+	}
+	return credible
+}
+
+// nextIndex is the index to wait for after an answer with index got to a question with index waited. It is never below 1
+// unless the answer went backwards, since waiting for 0 is no wait
+// (https://developer.hashicorp.com/consul/api-docs/features/blocking).
+func nextIndex(waited, got uint64) uint64 {
+	if got < waited {
+		return 0
+	}
+	return max(got, 1)
+}
+
+// departures remembers who left and when, for a few seconds: an agent that restarts may take its nodes out one by one.
+type departures map[string]time.Time
+
+// shrinks reports whether going from have to next leaves nobody, or is more than one node and more than half of those
+// that stood there lately.
+func (d departures) shrinks(have, next []Member) bool {
+	removed := len(missing(have, next))
+	if removed == 0 {
+		return false
+	}
+	total := len(have)
+	for id := range d {
+		if !contains(have, id) {
+			total++
+			if !contains(next, id) {
+				removed++
+			}
+		}
+	}
+	return len(next) == 0 || removed > 1 && 2*removed > total
+}
+
+// note records what a change takes out, and forgets what left before the window.
+func (d departures) note(have, next []Member, now time.Time) {
+	d.forget(now)
+	for _, m := range missing(have, next) {
+		d[m.ID] = now
+	}
+}
+
+func (d departures) forget(now time.Time) {
+	for id, at := range d {
+		if now.Sub(at) > shrinkWindow {
+			delete(d, id)
+		}
+	}
+}
