@@ -1,0 +1,78 @@
+package api
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// Headers by which a write is made to depend on what is stored (RFC 9110, 13.1).
+var writeConditions = []string{"If-Match", "If-None-Match", "If-Unmodified-Since"}
+
+// Parameters by which the same is said to Consul's KV. Whoever is used to them must not believe that they count here.
+var writeParameters = []string{"cas", "acquire", "release"}
+
+// unsupportedWrite says why a write can't be done as asked, "" if it can.
+func unsupportedWrite(r *http.Request) string {
+	for _, name := range writeConditions {
+		if _, ok := r.Header[name]; ok {
+			return "conditional writes are not supported: leave out " + name
+		}
+	}
+	if r.URL.RawQuery != "" {
+		for _, name := range writeParameters {
+			if hasParameter(r.URL.RawQuery, name) {
+				return "conditional writes are not supported: leave out ?" + name
+			}
+		}
+	}
+	return ""
+}
+
+// hasParameter reports whether a query has a parameter of that name, with or without a value.
+func hasParameter(query, name string) bool {
+	for query != "" {
+		var p string
+		p, query, _ = strings.Cut(query, "&")
+		p, _, _ = strings.Cut(p, "=")
+		if p == name {
+			return true
+		}
+	}
+	return false
+}
+
+// matches reports whether one of the entity tags in a list is etag, or the list is "*" (RFC 9110, 13.1.1 and 13.1.2).
+// Weak tags count only when weak is set. What can't be read ends the list.
+func matches(lists []string, etag string, weak bool) bool {
+	for _, list := range lists {
+		if textproto.TrimString(list) == "*" {
+			return true
+		}
+		for list != "" {
+			list = strings.TrimLeft(list, " \t,")
+			tag, isWeak := strings.CutPrefix(list, "W/")
+			end := tagEnd(tag)
+			if end < 0 {
+				break
+			}
+			if tag[:end] == etag && (weak || !isWeak) {
+				return true
+			}
+			list = tag[end:]
+		}
+	}
+	return false
+}
+
+// tagEnd returns the length of the quoted tag that s begins with, -1 if it begins with none.
+func tagEnd(s string) int {
+	if s == "" || s[0] != '"' {
+		return -1
+	}
+	end := strings.IndexByte(s[1:], '"')
+	if end < 0 {
+		return -1
+	}
+	return end + 2
+}

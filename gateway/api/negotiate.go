@@ -1,0 +1,57 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+)
+
+// wantsRaw reports whether a reader asks for the bytes of the value in place of the envelope: by ?raw, or by an Accept
+// that has no room for JSON in it. Accept: */* alone, which is what curl sends, is no wish.
+func wantsRaw(r *http.Request) bool {
+	if r.URL.RawQuery != "" && hasParameter(r.URL.RawQuery, "raw") {
+		return true
+	}
+	asked := false
+	for _, list := range r.Header["Accept"] {
+		for list != "" {
+			var one string
+			one, list, _ = strings.Cut(list, ",")
+			one, _, _ = strings.Cut(one, ";")
+			switch one = strings.TrimSpace(one); {
+			case one == "", one == "*/*":
+			case isJSON(one):
+				return false
+			default:
+				asked = true
+			}
+		}
+	}
+	return asked
+}
+
+func isJSON(mediaType string) bool {
+	return strings.EqualFold(mediaType, "application/json") || strings.EqualFold(mediaType, "application/problem+json") ||
+		strings.EqualFold(mediaType, "application/*")
+}
+
+const maxType = 256 // bytes of a Content-Type
+
+// valueType returns the type to store with a value, empty if none was given. What curl -d sends of itself counts as none.
+func valueType(h http.Header) (string, *Problem) {
+	given := h["Content-Type"]
+	switch {
+	case len(given) == 0:
+		return "", nil
+	case len(given) > 1:
+		return "", &Problem{Outcome: BadRequest, Detail: "more than one Content-Type: send one, or none"}
+	case len(given[0]) > maxType:
+		return "", &Problem{Outcome: BadRequest, Detail: "a Content-Type has at most 256 bytes"}
+	case !plainText(given[0]):
+		return "", &Problem{Outcome: BadRequest, Detail: "a Content-Type is text without control characters"}
+	}
+	essence, _, _ := strings.Cut(given[0], ";")
+	if strings.EqualFold(strings.TrimSpace(essence), "application/x-www-form-urlencoded") {
+		return "", nil
+	}
+	return given[0], nil
+}

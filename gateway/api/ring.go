@@ -1,0 +1,77 @@
+package api
+
+import "github.com/gin-gonic/gin"
+
+// A Ring is what /ring shows: who holds what, and who of them can be asked.
+type Ring struct {
+	Generation uint64     `json:"generation"`  // of the placement
+	Age        float64    `json:"age_seconds"` // since its source last confirmed it
+	Replicas   int        `json:"replicas"`    // copies of each key
+	Slots      int        `json:"slots"`       // that the circle is cut into
+	Nodes      []RingNode `json:"nodes"`       // of the placement, and passing
+	Away       []AwayNode `json:"away"`        // of the placement, and not passing
+	Joining    []RingNode `json:"joining"`     // passing, and not in the placement yet
+}
+
+// A RingNode is a node that passes its checks.
+type RingNode struct {
+	ID      string  `json:"id"`
+	Address string  `json:"address"`
+	Zone    string  `json:"zone,omitempty"`
+	Weight  int     `json:"weight"`
+	Slots   int     `json:"slots"` // that it holds a copy of
+	Share   float64 `json:"share"` // of all copies, 0 to 1
+}
+
+// An AwayNode is a node that should hold something, and isn't passing.
+type AwayNode struct {
+	ID     string `json:"id"`
+	Zone   string `json:"zone,omitempty"`
+	Weight int    `json:"weight"`
+	Slots  int    `json:"slots"`
+	Since  string `json:"since,omitempty"` // RFC 3339
+}
+
+// KeyOwners is what /ring/owners shows.
+type KeyOwners struct {
+	Key        string     `json:"key"`
+	Slot       int        `json:"slot"`
+	Generation uint64     `json:"generation"` // at which the owners of the slot last changed
+	Owners     []KeyOwner `json:"owners"`     // in the order of the ring
+}
+
+// A KeyOwner is a node that should hold the key.
+type KeyOwner struct {
+	ID      string `json:"id"`
+	Address string `json:"address,omitempty"` // empty where it isn't passing
+	Passing bool   `json:"passing"`
+}
+
+func (g *Gateway) ring(c *gin.Context) Outcome {
+	ring, ok := g.Ring()
+	if !ok {
+		return noRing(c)
+	}
+	// Lists that are empty are shown as such: null is nothing that a script expects.
+	ring.Nodes = append([]RingNode{}, ring.Nodes...)
+	ring.Away = append([]AwayNode{}, ring.Away...)
+	ring.Joining = append([]RingNode{}, ring.Joining...)
+	return JSON(c, ring)
+}
+
+func (g *Gateway) owners(c *gin.Context) Outcome {
+	key, bad := CheckKey(c.Query("key"))
+	if bad != nil {
+		return Fail(c, *bad)
+	}
+	owners, ok := g.Owners(key)
+	if !ok {
+		return noRing(c)
+	}
+	owners.Owners = append([]KeyOwner{}, owners.Owners...)
+	return JSON(c, owners)
+}
+
+func noRing(c *gin.Context) Outcome {
+	return Fail(c, Problem{Outcome: NoRing, Detail: "no ring is known yet: are nodes registered and passing, and is Consul reachable?"})
+}

@@ -1,0 +1,35 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// What a connection may take. Together they say that no client holds anything for ever.
+const (
+	headerTimeout = 5 * time.Second  // until the headers are in
+	readTimeout   = 60 * time.Second // until the body is in; each body has a shorter limit of its own
+	writeTimeout  = 90 * time.Second // from the headers until the answer is out
+	idleTimeout   = 2 * time.Minute  // between two requests
+
+	// net/http adds 4 KiB of its own to the limit, which makes 16 KiB.
+	maxHeaderBytes = 12 << 10
+)
+
+// NewServer returns a server of HTTP/1.1 for h with all of its limits set. Serve it on a listener of NewListener. A
+// handler that hijacks a connection is rid of the deadlines: net/http clears them.
+func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:           h,
+		Protocols:         protocols,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}

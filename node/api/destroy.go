@@ -1,0 +1,56 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/gin-gonic/gin"
+
+	edge "ringkv/gateway/api"
+)
+
+// An Access says from where something may be asked of a node. What counts is the address that the connection comes from,
+// never a header.
+type Access string
+
+// The accesses.
+const (
+	Loopback Access = "loopback" // from the machine itself
+	Any      Access = "any"
+	Off      Access = "off"
+)
+
+// ParseAccess returns the Access of that name.
+func ParseAccess(s string) (Access, error) {
+	switch a := Access(s); a {
+	case Loopback, Any, Off:
+		return a, nil
+	}
+	return "", fmt.Errorf("%q is none of %s, %s and %s", s, Loopback, Any, Off)
+}
+
+// allows reports whether a connection from remote, as in http.Request.RemoteAddr, has this access.
+func (a Access) allows(remote string) bool {
+	if a == Any {
+		return true
+	}
+	from, err := netip.ParseAddrPort(remote)
+	return a == Loopback && err == nil && from.Addr().Unmap().IsLoopback()
+}
+
+// destroy answers, and then kills the process: no clean-up, no deregistration. Consul has to find out by itself.
+func (n *Node) destroy(c *gin.Context) edge.Outcome {
+	switch {
+	case n.MayDestroy != Any && n.MayDestroy != Loopback:
+		return edge.Fail(c, edge.Problem{Outcome: edge.NotFound, Detail: "this node can't be destroyed over HTTP: it was started with -destroy off"})
+	case !n.MayDestroy.allows(c.Request.RemoteAddr):
+		return edge.Fail(c, edge.Problem{Outcome: edge.Forbidden, Detail: "only from the node's own machine: see -destroy"})
+	}
+	n.Log.Warn("killed by request", "from", c.Request.RemoteAddr)
+	c.Header("Connection", "close")
+	outcome := edge.RawJSON(c, http.StatusAccepted, []byte(`{"success":true}`))
+	c.Writer.Flush()
+	n.Destroy()
+	return outcome
+}
