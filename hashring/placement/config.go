@@ -1,6 +1,3 @@
-// Package placement says which nodes should hold which slot. That is written in one JSON document in Consul's KV, which
-// changes by compare-and-set only, a generation at a time. Who is passing is another matter (package membership): a
-// View puts the two together.
 package placement
 
 import "slices"

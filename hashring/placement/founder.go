@@ -1,0 +1,25 @@
+package placement
+
+// Founder reports whether the node with this id and disk was in generation 0. Its owners alone began settled and empty;
+// it is false as well when the log no longer tells, since nobody needs to know then.
+func (d *Document) Founder(id, disk string) bool {
+	first := d.gapFree()[0]
+	if first.Generation != 0 {
+		return false
+	}
+	n, ok := find(first.Nodes, id)
+	return ok && n.Disk == disk
+}
+
+// Locate returns the owners of a config that this view may not know: one that another node has promised already. Nodes that
+// aren't in the view's placement have no address, and don't pass.
+func (v *View) Locate(c *Config) []Owner {
+	owners := make([]Owner, len(c.Owners))
+	for i, id := range c.Owners {
+		owners[i] = Owner{ID: id}
+		if p, ok := v.peers[id]; ok {
+			owners[i] = p.Owner
+		}
+	}
+	return owners
+}

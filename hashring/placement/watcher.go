@@ -1,0 +1,199 @@
+package placement
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+)
+
+const (
+	waitTime     = 30 * time.Second       // longest blocking query: bounds what a missed wake-up costs
+	callSlack    = 10 * time.Second       // what a call may take beyond its wait before it counts as lost
+	resyncEvery  = 60 * time.Second       // the key is read afresh this often
+	resyncSpread = 0.2                    // share by which that varies, so that processes don't ask in step
+	backoffBase  = 100 * time.Millisecond // first retry after an error, at the latest
+	backoffCap   = 5 * time.Second        // later ones; the agent is near, so that a retry is cheap
+	queryRate    = 10                     // queries a second, however fast the key changes
+	queryBurst   = 2
+)
+
+// A Snapshot is what a Watcher knows at one moment. It is immutable.
+type Snapshot struct {
+	Document *Document // the newest one seen or remembered; nil while there is none
+	Stored   bool      // Consul holds Document, as of the last contact
+}
+
+// WatcherOptions are what a Watcher is made from.
+type WatcherOptions struct {
+	Query    Query
+	Replicas int                  // that this program was started with; a document with another number is refused
+	Memory   Memory               // nil: nothing is remembered over a restart
+	Log      *slog.Logger         // nil: slog.Default()
+	Metrics  *prometheus.Registry // nil: none
+	Random   func() float64       // in [0,1), for jitter; nil: math/rand/v2
+}
+
+// A Watcher follows the placement in Consul. Run it once; everything else is safe for concurrent use at any time.
+type Watcher struct {
+	notifier
+	o       WatcherOptions
+	limit   *rate.Limiter
+	metrics watcherMetrics
+	latest  atomic.Pointer[Snapshot]
+	ready   chan struct{} // closed with the first document
+	contact atomic.Int64  // Unix nanoseconds of the last answer; 0: none yet
+	outage  atomic.Int64  // Unix nanoseconds of the last error after a contact; 0: none
+	problem atomic.Pointer[error]
+
+	// Run's own.
+	failures int       // in a row
+	unsaved  *Document // what Memory should hold and doesn't
+}
+
+// NewWatcher loads what Memory holds and returns a Watcher that knows it from the start.
+func NewWatcher(o WatcherOptions) (*Watcher, error) {
+	o.Log = cmp.Or(o.Log, slog.Default())
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	w := &Watcher{o: o, limit: rate.NewLimiter(queryRate, queryBurst), ready: make(chan struct{})}
+	w.metrics = newWatcherMetrics(o.Metrics)
+	if o.Memory == nil {
+		return w, nil
+	}
+	d, err := o.Memory.Load()
+	if err != nil {
+		return nil, err
+	}
+	if d != nil {
+		if err := w.agree(d); err != nil {
+			return nil, fmt.Errorf("remembered placement: %w", err)
+		}
+		w.publish(&Snapshot{Document: d})
+	}
+	return w, nil
+}
+
+// Snapshot returns what is known, nil before the first document or the first answer. It takes one atomic load.
+func (w *Watcher) Snapshot() *Snapshot { return w.latest.Load() }
+
+// Ready is closed once there is a document.
+func (w *Watcher) Ready() <-chan struct{} { return w.ready }
+
+// LastContact is when Consul last answered, zero if it never did. An undisturbed answer may take as long as a blocking
+// query waits, half a minute.
+func (w *Watcher) LastContact() time.Time { return unixNano(w.contact.Load()) }
+
+// LastOutage is when a query last failed after one had succeeded, zero if none did: a program that starts before Consul
+// has lived through no outage.
+func (w *Watcher) LastOutage() time.Time { return unixNano(w.outage.Load()) }
+
+// Err returns why what Consul says isn't taken, nil if it is or if there is no answer.
+func (w *Watcher) Err() error {
+	if p := w.problem.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func unixNano(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns)
+}
+
+// Run follows the key until ctx is done, and returns nil then. Without Consul it tries again for ever.
+func (w *Watcher) Run(ctx context.Context) error {
+	var index uint64
+	var resync time.Time
+	for {
+		if now := time.Now(); index == 0 || !now.Before(resync) {
+			index = 0
+			resync = now.Add(w.jittered(resyncEvery))
+		}
+		a, err := w.ask(ctx, index, max(time.Second, min(waitTime, time.Until(resync))))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			index = 0
+			if w.fail(ctx, err) != nil {
+				return nil
+			}
+			continue
+		}
+		w.answered()
+		var changed bool
+		if index, changed = nextIndex(index, a.Index); changed {
+			w.take(a)
+		} else if index == 0 {
+			w.metrics.resets.Inc()
+		}
+		w.save()
+	}
+}
+
+// nextIndex is what to wait for after an answer with index got to a question that waited for waited, and whether the
+// answer's body counts. An equal index means that the wait ran out. A lower one comes from another life of Consul, or from an agent
+// without servers: ask afresh (https://developer.hashicorp.com/consul/api-docs/features/blocking).
+func nextIndex(waited, got uint64) (next uint64, changed bool) {
+	switch {
+	case waited == 0:
+		return max(got, 1), true
+	case got < waited:
+		return 0, false
+	default:
+		return got, got > waited
+	}
+}
+
+// ask puts one question, no faster than the limit allows, with a deadline of its own: Consul may add a sixteenth to the wait.
+func (w *Watcher) ask(ctx context.Context, index uint64, wait time.Duration) (Answer, error) {
+	if err := w.limit.Wait(ctx); err != nil {
+		return Answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait+wait/16+callSlack)
+	defer cancel()
+	return w.o.Query(ctx, index, wait)
+}
+
+// fail notes an error and waits before the next question; it returns an error only when ctx is done.
+func (w *Watcher) fail(ctx context.Context, err error) error {
+	w.metrics.errors.Inc()
+	if w.contact.Load() != 0 {
+		w.outage.Store(time.Now().UnixNano())
+	}
+	if w.failures == 0 {
+		w.o.Log.Warn("Consul gives no placement; going on with the last one", "error", err)
+	}
+	limit := min(backoffCap, backoffBase<<min(w.failures, 10))
+	w.failures++
+	timer := time.NewTimer(time.Duration(w.o.Random() * float64(limit)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *Watcher) answered() {
+	if w.failures > 0 {
+		w.o.Log.Info("Consul answers about the placement again", "failures", w.failures)
+	}
+	w.failures = 0
+	w.contact.Store(time.Now().UnixNano())
+}
+
+func (w *Watcher) jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (1 + resyncSpread*(2*w.o.Random()-1)))
+}
