@@ -1,0 +1,145 @@
+package coordinator
+
+import (
+	"time"
+
+	"ringkv/hashring/placement"
+	"ringkv/node/record"
+	"ringkv/node/wire"
+)
+
+// An answer is what one owner holds of the key.
+type answer struct {
+	node   string
+	record record.Record
+	whole  bool // the value came along
+}
+
+// newest returns the newest record among the answers, with its value if any answer brought it, and the nodes that hold
+// exactly that version.
+func newest(answers []answer) (best answer, holders []string) {
+	for _, a := range answers {
+		switch c := a.record.Version.Compare(best.record.Version); {
+		case c > 0:
+			best, holders = a, append(holders[:0], a.node)
+		case c == 0:
+			holders = append(holders, a.node)
+			if a.whole {
+				best = a
+			}
+		}
+	}
+	return best, holders
+}
+
+// Which answers bring the value along.
+type values int
+
+const (
+	noValues values = iota
+	oneValue        // the owner asked first, and those asked in its place
+	allValues
+)
+
+// ask asks owners what they hold of the key until `need` of them have answered in one config. need is asked anew in each
+// config, since it depends on the number of owners.
+func (o *operation) ask(need func() int, v values) ([]answer, error) {
+	for {
+		answers, err := o.askOnce(need(), v)
+		if err != errAgain {
+			return answers, err
+		}
+	}
+}
+
+// askOnce sends the question to as many owners as are needed, to the next one for each that fails, and to all that are
+// left when answers are slow to come.
+func (o *operation) askOnce(need int, v values) ([]answer, error) {
+	candidates := o.candidates()
+	if len(candidates) < need {
+		return nil, o.failure(ErrQuorumUnavailable, true, 0, need, "could be asked")
+	}
+	a := &asking{o: o, left: candidates, replies: make(chan wire.Reply, len(candidates))}
+	for i := range need {
+		a.next(v == allValues || v == oneValue && i == 0)
+	}
+	hedge := time.NewTimer(min(o.c.opt.HedgeAfter, time.Until(o.deadline)))
+	defer hedge.Stop()
+	answers := make([]answer, 0, need)
+	for len(answers) < need {
+		if a.pending == 0 {
+			return nil, a.missed(len(answers), need)
+		}
+		select {
+		case r := <-a.replies:
+			a.pending--
+			if r.Err == nil && r.Response.Status == wire.OK {
+				answers = append(answers, answer{r.Node, r.Response.Record, a.whole[r.Node]})
+				continue
+			}
+			if r.Err == nil && r.Response.Status == wire.Stale {
+				return nil, o.follow(r.Response.Config)
+			}
+			a.refused(r)
+			a.next(v != noValues)
+		case <-hedge.C:
+			o.c.opt.Metrics.hedged()
+			for len(a.left) > 0 {
+				a.next(v != noValues)
+			}
+			if time.Until(o.deadline) <= 0 {
+				return nil, a.missed(len(answers), need)
+			}
+			hedge.Reset(time.Until(o.deadline))
+		case <-o.ctx.Done():
+			return nil, a.missed(len(answers), need)
+		}
+	}
+	return answers, nil
+}
+
+// asking is one round of questions in one config.
+type asking struct {
+	o          *operation
+	left       []placement.Owner // not asked yet
+	replies    chan wire.Reply
+	pending    int
+	whole      map[string]bool // who was asked for the value too
+	overloaded bool
+}
+
+// next asks the next owner, if there is one left.
+func (a *asking) next(whole bool) {
+	if len(a.left) == 0 {
+		return
+	}
+	owner := a.left[0]
+	a.left = a.left[1:]
+	if whole {
+		if a.whole == nil {
+			a.whole = make(map[string]bool, 1)
+		}
+		a.whole[owner.ID] = true
+	}
+	req := &wire.Request{Op: wire.OpRead, Config: a.o.config, Key: a.o.key, HeadOnly: !whole}
+	a.o.c.peers.Send(owner.ID, owner.Addr, req, a.o.deadline, a.replies)
+	a.pending++
+}
+
+func (a *asking) refused(r wire.Reply) {
+	a.o.noteReply(r)
+	a.overloaded = a.overloaded || r.Response.Status == wire.Overloaded
+}
+
+// missed ends a round that can't get enough answers: with another try while there is time for one, else with the failure.
+func (a *asking) missed(got, need int) error {
+	if a.overloaded { // trying again would add to the load
+		return a.o.failure(ErrOverloaded, true, got, need, "answered")
+	}
+	if a.pending == 0 {
+		if err := a.o.retry(); err != errTimeUp {
+			return err
+		}
+	}
+	return a.o.failure(ErrQuorumUnavailable, true, got, need, "answered")
+}

@@ -1,0 +1,108 @@
+package coordinator
+
+import (
+	"slices"
+	"time"
+
+	"ringkv/hashring/placement"
+	"ringkv/node/record"
+	"ringkv/node/wire"
+)
+
+// storing brings one record to W owners of one config.
+type storing struct {
+	o    *operation
+	op   wire.Op
+	rec  record.Record
+	base record.Version // the newest version known when rec's was made
+
+	holders    []string // owners of the present config that hold it; copies in earlier configs don't count
+	stored     int      // copies that are known to be on a disk, in any config
+	doubtful   int      // copies that may be, or may get there yet
+	superseded bool
+	overloaded bool
+}
+
+// once sends the record to every owner that passes and doesn't hold it yet, and returns nil as soon as W hold it. The
+// others are neither waited for nor called back. errAgain: too few, and another try may do better.
+func (s *storing) once() error {
+	targets := s.targets()
+	if len(s.holders)+len(targets) < s.o.w {
+		return errTimeUp
+	}
+	s.superseded, s.overloaded = false, false
+	req := &wire.Request{Op: s.op, Config: s.o.config, Key: s.rec.Key, Record: s.rec, Base: s.base}
+	replies := make(chan wire.Reply, len(targets))
+	for _, owner := range targets {
+		s.o.c.peers.Send(owner.ID, owner.Addr, req, s.o.deadline, replies)
+	}
+	late := time.NewTimer(time.Until(s.o.deadline))
+	defer late.Stop()
+	for pending := len(targets); len(s.holders) < s.o.w; pending-- {
+		if pending == 0 {
+			return s.missed()
+		}
+		select {
+		case r := <-replies:
+			if r.Err == nil && r.Response.Status == wire.Stale {
+				s.doubtful += pending - 1
+				s.holders = nil
+				return s.o.follow(r.Response.Config)
+			}
+			s.take(r)
+		case <-late.C:
+			s.doubtful += pending
+			return errTimeUp
+		case <-s.o.ctx.Done():
+			s.doubtful += pending
+			return errTimeUp
+		}
+	}
+	return nil
+}
+
+func (s *storing) targets() []placement.Owner {
+	return slices.DeleteFunc(s.o.candidates(), func(owner placement.Owner) bool {
+		return slices.Contains(s.holders, owner.ID)
+	})
+}
+
+// take counts one owner's reply.
+func (s *storing) take(r wire.Reply) {
+	switch {
+	case r.Err == nil && r.Response.Status == wire.OK:
+		s.holders = append(s.holders, r.Node)
+		s.stored++
+		return
+	case mayBeStored(r):
+		s.doubtful++
+	case r.Response.Status == wire.Superseded:
+		s.o.c.clock.Observe(r.Response.Version)
+		s.superseded = true
+	case r.Response.Status == wire.Overloaded:
+		s.overloaded = true
+	}
+	s.o.noteReply(r)
+}
+
+// missed ends a round in which every owner has answered and too few hold the record. A later try goes to those that
+// refused, with the same version.
+func (s *storing) missed() error {
+	if s.overloaded && !s.superseded { // trying again would add to the load
+		return errTimeUp
+	}
+	config := s.o.config
+	err := s.o.retry()
+	if !config.Equal(s.o.config) {
+		s.holders = nil
+	}
+	return err
+}
+
+// mayBeStored reports whether a reply that isn't OK leaves open whether the record is on the node's disk, or will be.
+func mayBeStored(r wire.Reply) bool {
+	if r.Err != nil {
+		return !isNotSent(r.Err)
+	}
+	return r.Response.Status == wire.Failed
+}

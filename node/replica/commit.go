@@ -1,0 +1,196 @@
+package replica
+
+import (
+	"context"
+	"errors"
+
+	"ringkv/hashring"
+	"ringkv/node/record"
+	"ringkv/node/store"
+	"ringkv/node/wire"
+)
+
+// Bounds of one batch: what one sync makes durable.
+const (
+	batchItems = 512
+	batchBytes = 4 << 20
+)
+
+// An item waits for the committer.
+type item struct {
+	req     *wire.Request
+	respond func(wire.Response)
+	learn   []learned // in place of req: states to begin with
+
+	answer wire.Response
+	staged bool // the answer holds only if the batch becomes durable
+}
+
+// enqueue hands an item to the committer, or refuses it at once.
+func (r *Replica) enqueue(it *item) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.stopped {
+		it.respond(stopping)
+		return
+	}
+	select {
+	case r.queue <- it:
+	default:
+		it.respond(wire.Response{Status: wire.Overloaded, Detail: "has too many writes waiting for its disk"})
+	}
+}
+
+var stopping = wire.Response{Status: wire.NotReady, Detail: "is stopping"}
+
+// Run is the committer. It returns when ctx is done and everything that was queued has been answered.
+func (r *Replica) Run(ctx context.Context) error {
+	for {
+		select {
+		case it := <-r.queue:
+			r.commit(r.gather(it))
+		case <-ctx.Done():
+			r.stop()
+			return nil
+		}
+	}
+}
+
+// stop commits what was queued before it, and has everything after it refused.
+func (r *Replica) stop() {
+	r.mu.Lock()
+	r.stopped = true
+	r.mu.Unlock()
+	for len(r.queue) > 0 {
+		r.commit(r.gather(<-r.queue))
+	}
+}
+
+// gather takes what has queued up behind first, within the bounds of a batch.
+func (r *Replica) gather(first *item) []*item {
+	items, size := []*item{first}, first.size()
+	for len(items) < batchItems && size < batchBytes {
+		select {
+		case it := <-r.queue:
+			items, size = append(items, it), size+it.size()
+		default:
+			return items
+		}
+	}
+	return items
+}
+
+func (it *item) size() int {
+	if it.req == nil {
+		return 0
+	}
+	return len(it.req.Key) + len(it.req.Record.Value)
+}
+
+// commit judges the items in order, makes what they change durable in one step, and answers.
+func (r *Replica) commit(items []*item) {
+	b := &batch{r: r, states: map[int]*state{}, records: make(map[string]int, len(items))}
+	for _, it := range items {
+		b.judge(it)
+	}
+	err := b.apply()
+	for _, it := range items {
+		switch {
+		case err != nil && it.staged:
+			it.respond(refusal(err))
+		case err == nil && it.req != nil && it.req.Op == wire.OpRead && it.answer.Status == wire.OK:
+			r.read(it.req, it.respond)
+		default:
+			it.respond(it.answer)
+		}
+	}
+	r.opt.Metrics.committed(len(b.out.Records), err)
+}
+
+// refusal puts a store's error into the protocol's words: ErrFull is definite, everything else leaves doubt.
+func refusal(err error) wire.Response {
+	if errors.Is(err, store.ErrFull) {
+		return wire.Response{Status: wire.Full, Detail: "has no space left on its disk"}
+	}
+	return wire.Response{Status: wire.Failed, Detail: "could not write to its disk: " + err.Error()}
+}
+
+// A batch is what one commit changes, seen by the items judged later in it.
+type batch struct {
+	r       *Replica
+	states  map[int]*state
+	records map[string]int // key -> its place in out.Records
+	out     store.Batch
+}
+
+// judge decides what the item comes to, and stages what it changes.
+func (b *batch) judge(it *item) {
+	if it.req == nil {
+		b.learn(it)
+		return
+	}
+	slot := hashring.SlotOf(it.req.Key)
+	s, staged := b.states[slot]
+	if !staged {
+		s = b.r.slots[slot].Load()
+	}
+	it.staged = staged
+	it.answer = b.r.admit(s, it.req.Config)
+	if it.answer.Status == adopt {
+		s = s.adopted(it.req.Config)
+		b.states[slot], it.staged = s, true
+		it.answer = b.r.admit(s, it.req.Config)
+	}
+	if it.answer.Status == wire.OK && it.req.Op != wire.OpRead {
+		b.write(it)
+	}
+}
+
+// write lets the newest version of a key win. A write that a newer one already covers counts as done: it was stamped later than everything that its
+// writer's quorum held, so the newer one was under way at the same time, and may as well have come just after it.
+func (b *batch) write(it *item) {
+	rec := it.req.Record
+	if it.req.Op == wire.OpWrite && record.TooFarAhead(rec.Version, it.req.Base, b.r.opt.Now(), b.r.opt.MaxSkew) {
+		b.r.opt.Metrics.tooFarAhead()
+		it.answer = wire.Response{Status: wire.TooFarAhead, Detail: "finds the version too far ahead of its clock: set the clocks right, or raise -max-clock-skew"}
+		return
+	}
+	var held record.Version
+	place, staged := b.records[rec.Key]
+	if staged {
+		held, it.staged = b.out.Records[place].Version, true
+	} else if h, ok := b.r.store.Head(rec.Key); ok {
+		held = h.Version
+	}
+	switch c := rec.Version.Compare(held); {
+	case c > 0 && staged:
+		b.out.Records[place] = rec
+	case c > 0:
+		b.records[rec.Key], it.staged = len(b.out.Records), true
+		b.out.Records = append(b.out.Records, rec)
+	case c < 0 && it.req.Op == wire.OpWriteBack:
+		it.answer = wire.Response{Status: wire.Superseded, Version: held, Detail: "holds a newer version"}
+	}
+}
+
+// apply makes the batch durable, and then lets others see it.
+func (b *batch) apply() error {
+	for slot, s := range b.states {
+		b.out.Slots = append(b.out.Slots, store.SlotState{Slot: slot, State: s.text()})
+	}
+	if len(b.out.Records) == 0 && len(b.out.Slots) == 0 {
+		return nil
+	}
+	if err := b.r.store.Apply(b.out); err != nil {
+		return err
+	}
+	for slot, s := range b.states {
+		b.r.slots[slot].Store(s)
+	}
+	if b.r.opt.Clock != nil {
+		for i := range b.out.Records {
+			b.r.opt.Clock.Observe(b.out.Records[i].Version)
+		}
+	}
+	return nil
+}
