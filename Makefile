@@ -1,0 +1,111 @@
+# ringkv. `make` lists the targets. Go and make are all that is needed; Docker too for images, up, down and integration.
+
+NODES ?= 3
+CONSUL_IMAGE ?= hashicorp/consul:1.22
+CONSUL_BUILT := ringkv/consul:$(shell sed -n 's|.*github.com/hashicorp/consul v\([0-9.]*\).*|\1|p' deploy/consul/go.mod)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+BUILD_CONSUL := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
+COMPOSE = $(shell if command -v docker-compose >/dev/null; then echo docker-compose; \
+	elif docker compose version >/dev/null 2>&1; then echo docker compose; fi)
+# The image of Consul that `make images` decided on.
+CONSUL_USED = CONSUL_IMAGE=$$(cat bin/image/consul.name)
+# Modules of their own inside the tree, which `./...` does not reach.
+MODULES := $(filter-out deploy/consul deploy/lint,$(patsubst %/go.mod,%,$(wildcard */go.mod */*/go.mod */*/*/go.mod)))
+
+# What is built is found by the programs and tests; a Consul of the machine's own comes first.
+export PATH := $(PATH):$(CURDIR)/bin
+# Nothing is pulled for testcontainers itself, and published ports are looked for here.
+TESTCONTAINERS_RYUK_DISABLED ?= true
+TESTCONTAINERS_HOST_OVERRIDE ?= localhost
+export TESTCONTAINERS_RYUK_DISABLED TESTCONTAINERS_HOST_OVERRIDE
+
+.PHONY: help run build consul test unit modules integration lint vulnerabilities images consulimage docker compose up down clean
+.NOTPARALLEL:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 20
+
+run: build consul ## start Consul, NODES=3 nodes and a gateway here; Ctrl-C stops them
+	@exec bin/dev -nodes $(NODES)
+
+build: ## build the programs into bin/
+	$(BUILD) -o bin/kvnode ./node
+	$(BUILD) -o bin/kvgateway ./gateway
+	$(BUILD) -o bin/dev ./deploy/dev
+
+consul:
+	@command -v consul >/dev/null || $(MAKE) --no-print-directory bin/consul
+
+bin/consul:
+	@echo "building Consul from its Go module: some minutes, once"
+	cd deploy/consul && $(BUILD_CONSUL) -o ../../bin/consul github.com/hashicorp/consul
+
+test: consul unit modules ## pass all tests: unit, clusters in one process, containers
+	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory integration; \
+	else echo "THE TESTS WITH CONTAINERS DID NOT RUN: NO DOCKER ENGINE CAN BE REACHED (docker version tells why)"; \
+	test "$$CI" != true; fi
+
+# The race detector needs a C compiler; where there is none, Go turns cgo off by itself.
+unit:
+	go vet ./...
+	@if test "$$(go env CGO_ENABLED)" = 1; then echo go test -race ./... && go test -race ./...; \
+	else echo go test ./... && go test ./... && echo "THE RACE DETECTOR DID NOT RUN: IT NEEDS A C COMPILER" && test "$$CI" != true; fi
+
+modules:
+	@for m in $(MODULES); do echo "$$m: go vet, go test"; (cd $$m && go vet ./... && go test ./...) || exit; done
+
+integration: images ## run the tests with Consul and the nodes in containers
+	$(CONSUL_USED) go test -count=1 -timeout 15m -tags integration ./integration/... ./deploy/...
+
+lint: ## check format, vet, staticcheck, errcheck, go.mod files, known vulnerabilities
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt -w these:" $$files >&2; exit 1; }
+	go vet ./...
+	go vet -tags integration ./...
+	cd deploy/lint && CGO_ENABLED=0 go build -o ../../bin/lint/ tool
+	@for m in . $(MODULES); do echo "$$m: staticcheck, errcheck"; (cd $$m && \
+		$(CURDIR)/bin/lint/staticcheck -tags integration ./... && \
+		$(CURDIR)/bin/lint/errcheck -tags integration -ignoretests -exclude $(CURDIR)/deploy/lint/errcheck.txt ./...) || exit; done
+	@for m in . deploy/consul deploy/lint $(MODULES); do echo "$$m: go mod tidy -diff"; (cd $$m && go mod tidy -diff) || exit; done
+	@$(MAKE) --no-print-directory vulnerabilities
+
+# Exit status 3 means found. Anything else but 0 is a database that can't be reached, which not every network lets through.
+vulnerabilities:
+	@echo govulncheck ./...; report=$$(bin/lint/govulncheck ./... 2>&1); case $$? in 0) ;; 3) echo "$$report" >&2; exit 1;; \
+	*) echo "GOVULNCHECK DID NOT RUN: $$(echo "$$report" | tail -1)";; esac
+
+images: docker ## build the images ringkv/node and ringkv/gateway; Consul's too where it can't be pulled
+	GOOS=linux $(BUILD) -o bin/image/ringkv/kvnode ./node
+	GOOS=linux $(BUILD) -o bin/image/ringkv/kvgateway ./gateway
+	docker build -q -t ringkv/node:dev --target node -f deploy/Dockerfile bin/image/ringkv
+	docker build -q -t ringkv/gateway:dev --target gateway -f deploy/Dockerfile bin/image/ringkv
+	@if docker image inspect $(CONSUL_IMAGE) >/dev/null 2>&1 || docker pull $(CONSUL_IMAGE); then name=$(CONSUL_IMAGE); \
+	else $(MAKE) --no-print-directory consulimage && name=$(CONSUL_BUILT); fi && \
+	echo "Consul's image: $$name" && echo $$name >bin/image/consul.name
+
+consulimage: bin/image/consul/consul
+	@docker image inspect $(CONSUL_BUILT) >/dev/null 2>&1 || \
+	docker build -q -t $(CONSUL_BUILT) -f deploy/consul/Dockerfile bin/image/consul
+
+# What is in bin/ serves where it is a program for Linux already.
+bin/image/consul/consul:
+	@mkdir -p bin/image/consul
+	if test "$$(go env GOOS)" = linux && test -x bin/consul; then cp bin/consul $@; \
+	else cd deploy/consul && GOOS=linux $(BUILD_CONSUL) -o ../../$@ github.com/hashicorp/consul; fi
+
+docker:
+	@docker version >/dev/null 2>&1 || { echo "no Docker engine can be reached: docker version tells why" >&2; exit 1; }
+
+compose: docker
+	@test -n "$(COMPOSE)" || { echo "neither docker-compose nor docker compose is installed" >&2; exit 1; }
+
+up: compose images build ## start three nodes, two gateways and Consul in containers
+	$(CONSUL_USED) $(COMPOSE) -p ringkv -f deploy/compose.yaml up -d
+	bin/dev -await localhost:8001,localhost:8002
+
+down: compose ## stop what `make up` started, and drop its data
+	CONSUL_IMAGE=$(CONSUL_IMAGE) $(COMPOSE) -p ringkv -f deploy/compose.yaml down -v
+
+clean: ## remove bin/ and data/: what was built, and what `make run` stored
+	rm -rf bin data

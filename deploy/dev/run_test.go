@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// cluster is a config of fakes on ports that are free.
+func cluster(t *testing.T) config {
+	t.Helper()
+	t.Setenv("PATH", "")
+	bin := fakes(t, "consul", "kvnode", "kvgateway")
+	for range 100 {
+		// Below the ports that the system gives out by itself.
+		base := 10000 + rand.IntN(20000)
+		cfg := parsed(t, "-bin", bin, "-data", filepath.Join(t.TempDir(), "data"), "-ready", "30s",
+			"-node-port", fmt.Sprint(base), "-gateway-port", fmt.Sprint(base+10), "-consul-port", fmt.Sprint(base+500))
+		if cfg.free() == nil {
+			return cfg
+		}
+	}
+	t.Fatal("no free ports found")
+	return config{}
+}
+
+// running runs the cluster in the background; the result comes once.
+func running(cfg config, screen *screen) (chan<- os.Signal, <-chan error) {
+	signals, result := make(chan os.Signal, 2), make(chan error, 1)
+	go func() { result <- run(cfg, screen, signals) }()
+	return signals, result
+}
+
+func TestAClusterStartsServesLosesANodeAndStops(t *testing.T) {
+	cfg, screen := cluster(t), &screen{}
+	signals, result := running(cfg, screen)
+	screen.await(t, "ringkv is ready")
+	screen.inOrder(t, "consul    | started", "gateway   | started", "curl -X PUT -d myvalue1")
+
+	url := fmt.Sprintf("http://127.0.0.1:%d/destroy", cfg.nodePort+1)
+	if response, err := http.Post(url, "", nil); err == nil {
+		response.Body.Close()
+		t.Error("the node answered after it was destroyed")
+	}
+	screen.await(t, fmt.Sprintf("node %d exited: exit status 137; start it again with: CONSUL_HTTP_ADDR=%s ", cfg.nodePort+1, cfg.consul()))
+	if err := newProber().roundTrip(t.Context(), cfg.gateway()); err != nil {
+		t.Errorf("the gateway after the node's end: %v", err)
+	}
+
+	signals <- os.Interrupt
+	if err := <-result; err != nil {
+		t.Errorf("run() = %v, want nil after Ctrl-C", err)
+	}
+	screen.inOrder(t, "gateway   | stopped", fmt.Sprintf("node %d", cfg.nodePort), "consul    | stopped")
+	content, err := os.ReadFile(filepath.Join(cfg.data, "dev.pid"))
+	if err != nil || len(content) != 0 {
+		t.Errorf("dev.pid holds %q, %v, want nothing after the end", content, err)
+	}
+	if err := cfg.free(); err != nil {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestAClusterThatNeverServesIsExplained(t *testing.T) {
+	cfg, screen := cluster(t), &screen{}
+	cfg.ready = time.Second
+	t.Setenv("FAKE_GATEWAY", "not ready")
+	_, result := running(cfg, screen)
+	err := <-result
+	if err == nil {
+		t.Fatal("run() = nil, want an error: the gateway was never ready")
+	}
+	for _, want := range []string{"not ready after 1s", "503", fmt.Sprintf("node %d: ready: state: ready", cfg.nodePort), "gateway: not ready", "no ring yet"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q:\n%v", want, err)
+		}
+	}
+	screen.inOrder(t, "gateway   | stopped", "consul    | stopped")
+}
+
+func TestASignalBeforeItIsReadyStopsIt(t *testing.T) {
+	cfg, screen := cluster(t), &screen{}
+	t.Setenv("FAKE_GATEWAY", "not ready")
+	signals, result := running(cfg, screen)
+	screen.await(t, "gateway   | started")
+	signals <- os.Interrupt
+	if err := <-result; err != nil {
+		t.Errorf("run() = %v, want nil after Ctrl-C", err)
+	}
+	screen.inOrder(t, "gateway   | stopped", "consul    | stopped")
+}
+
+func TestAPortInUseIsNamed(t *testing.T) {
+	cfg := cluster(t)
+	for _, port := range []int{cfg.consulPort, cfg.nodePort, cfg.gatewayPort} {
+		listener, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = run(cfg, &screen{}, nil)
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d", port)) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("run() = %v, want one line that names port %d", err, port)
+		}
+		if port == cfg.consulPort && !strings.Contains(err.Error(), "CONSUL_HTTP_ADDR=") {
+			t.Errorf("run() = %v, want it to say how that Consul can be used", err)
+		}
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAwaitStartsNothing(t *testing.T) {
+	cfg, screen := cluster(t), &screen{}
+	signals, result := running(cfg, screen)
+	screen.await(t, "ringkv is ready")
+	waiting := &strings.Builder{}
+	if err := run(config{await: cfg.gateway(), ready: time.Minute}, waiting, nil); err != nil {
+		t.Errorf("run(-await) = %v", err)
+	}
+	if want := "a write and a read pass through http://" + cfg.gateway() + "\n"; waiting.String() != want {
+		t.Errorf("printed %q, want %q", waiting, want)
+	}
+	signals <- os.Interrupt
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	if err := run(config{await: cfg.gateway(), ready: 100 * time.Millisecond}, waiting, nil); err == nil || !strings.Contains(err.Error(), "not ready after 100ms") {
+		t.Errorf("run(-await) = %v, want that it is not ready", err)
+	}
+}
