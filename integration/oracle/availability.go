@@ -1,0 +1,119 @@
+package oracle
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Availability is what clients noticed between two times.
+type Availability struct {
+	Total    int           // operations that were under way
+	Errors   int           // those that weren't answered OK
+	Gap      time.Duration // the longest that any one client went without an OK answer
+	Recovery time.Duration // from the beginning until the last error; 0 without errors
+	GapOp    Op            // the answer that ended the gap; the zero Op if none did
+	FirstErr Op
+}
+
+// Share returns the errors' part of all operations, 0 to 1.
+func (a Availability) Share() float64 {
+	if a.Total == 0 {
+		return 0
+	}
+	return float64(a.Errors) / float64(a.Total)
+}
+
+func (a Availability) String() string {
+	return fmt.Sprintf("%d operations, %d errors (%.3f %%), longest gap %v, recovered after %v",
+		a.Total, a.Errors, 100*a.Share(), a.Gap.Round(time.Millisecond), a.Recovery.Round(time.Millisecond))
+}
+
+// Measure looks at the operations that were under way between from and to, at a load in which each client begins its
+// next operation as soon as it has the answer to the last. Each client's own gap counts: if only some keys can't be
+// reached, only some clients notice, and the others' answers must not hide it.
+func Measure(ops []Op, from, to int64) Availability {
+	var a Availability
+	last := map[int]int64{}
+	ended := slices.Clone(ops)
+	slices.SortStableFunc(ended, func(x, y Op) int { return cmp.Compare(x.Return, y.Return) })
+	for _, op := range ended {
+		if op.Return < from || op.Call > to {
+			continue
+		}
+		if _, known := last[op.Client]; !known {
+			last[op.Client] = from
+		}
+		a.Total++
+		if op.Outcome == OK {
+			a.gap(last[op.Client], min(op.Return, to), op)
+			last[op.Client] = op.Return
+			continue
+		}
+		if a.Errors++; a.Errors == 1 {
+			a.FirstErr = op
+		}
+		a.Recovery = time.Duration(min(op.Return, to) - from)
+	}
+	for _, at := range last {
+		a.gap(at, to, Op{})
+	}
+	return a
+}
+
+func (a *Availability) gap(from, to int64, op Op) {
+	if d := time.Duration(to - from); d > a.Gap {
+		a.Gap, a.GapOp = d, op
+	}
+}
+
+// Check returns an error if there was nothing to measure, if more than share (0 to 1) of the operations failed, or if a
+// client waited longer than gap.
+func (a Availability) Check(share float64, gap time.Duration) error {
+	v := &Violation{Promise: "reads and writes go on"}
+	if a.Total == 0 {
+		v.add("no operation was under way")
+	}
+	if a.Share() > share {
+		v.add("%v: more than %.3f %% errors, the first: %v", a, 100*share, a.FirstErr)
+	}
+	if a.Gap > gap {
+		v.add("%v: a gap above %v, until %v", a, gap, a.GapOp)
+	}
+	return v.err()
+}
+
+// minBefore is how long the load must have run before the first fault for its rate to mean something.
+const minBefore = 500 * time.Millisecond
+
+// CheckValid returns an error unless the run tested anything: a fault was injected, at least rate operations a second were
+// acknowledged before the first one, and operations were begun after it.
+func CheckValid(ops []Op, faults []Fault, rate float64) error {
+	v := &Violation{Promise: "the run is valid"}
+	if len(faults) == 0 || len(ops) == 0 {
+		v.add("%d faults were injected into %d operations", len(faults), len(ops))
+		return v.err()
+	}
+	first, began := faults[0].At, ops[0].Call
+	var acked, after int
+	for _, op := range ops {
+		began = min(began, op.Call)
+		if op.Outcome == OK && op.Return < first {
+			acked++
+		}
+		if op.Call > first {
+			after++
+		}
+	}
+	before := time.Duration(first - began)
+	if before < minBefore {
+		v.add("the load had run for %v before the fault %q, at least %v is needed", before, faults[0].What, minBefore)
+	} else if got := float64(acked) / before.Seconds(); got < rate {
+		v.add("%.0f operations a second were acknowledged before the fault %q, at least %.0f are needed", got, faults[0].What, rate)
+	}
+	if after == 0 {
+		v.add("no operation was begun after the fault %q", faults[0].What)
+	}
+	return v.err()
+}

@@ -1,0 +1,97 @@
+package oracle
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// What CheckLinear takes of one key: beyond it, the search may need more time and memory than there is.
+const (
+	MaxLinearOps     = 100
+	MaxLinearClients = 10
+)
+
+// CheckLinear returns an error unless each key's operations are linearizable (Herlihy and Wing, 1990), by exhaustive search
+// (Porcupine). Writes of unknown outcome may take effect at any time after their call, or not at all; gets that weren't
+// answered say nothing. It also fails if a key has more operations or clients than the limits above, or if the search of
+// one key takes longer than patience.
+func CheckLinear(ops []Op, patience time.Duration) error {
+	v := &Violation{Promise: "each key is linearizable"}
+	keys, split := byKey(ops)
+	for _, key := range keys {
+		events, err := porcupineOps(split[key])
+		if err != nil {
+			v.add("%q can't be judged: %v", key, err)
+			continue
+		}
+		switch porcupine.CheckOperationsTimeout(register(), events, patience) {
+		case porcupine.Illegal:
+			v.add("no order explains %q:%s", key, listing(split[key]))
+		case porcupine.Unknown:
+			v.add("%q was not decided within %v", key, patience)
+		}
+	}
+	return v.err()
+}
+
+func listing(ops []Op) (text string) {
+	for _, op := range ops {
+		text += "\n" + op.String()
+	}
+	return text
+}
+
+// content is the state of a register, and what an operation writes or reads.
+type content struct {
+	present bool
+	value   string
+}
+
+type input struct {
+	writes bool
+	to     content
+}
+
+func porcupineOps(ops []Op) ([]porcupine.Operation, error) {
+	clients := map[int]bool{}
+	var events []porcupine.Operation
+	for _, op := range ops {
+		e := porcupine.Operation{ClientId: op.Client, Call: op.Call, Return: op.settled()}
+		switch {
+		case op.Kind == Get && op.Outcome == OK:
+			e.Input, e.Output = input{}, content{op.Found, op.Value}
+		case op.writes():
+			e.Input = input{writes: true, to: content{op.Kind == Put, putValue(op)}}
+		default:
+			continue
+		}
+		clients[op.Client] = true
+		events = append(events, e)
+	}
+	if len(events) > MaxLinearOps || len(clients) > MaxLinearClients {
+		return nil, fmt.Errorf("%d operations of %d clients, at most %d of %d", len(events), len(clients), MaxLinearOps, MaxLinearClients)
+	}
+	return events, nil
+}
+
+func putValue(op Op) string {
+	if op.Kind == Put {
+		return op.Value
+	}
+	return ""
+}
+
+// register is Porcupine's description of one key.
+func register() porcupine.Model {
+	return porcupine.Model{
+		Init: func() any { return content{} },
+		Step: func(state, in, out any) (bool, any) {
+			if i := in.(input); i.writes {
+				return true, i.to
+			}
+			return out.(content) == state.(content), state
+		},
+	}
+}

@@ -1,0 +1,117 @@
+package oracle
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+)
+
+// Kind is what an operation does.
+type Kind uint8
+
+// The kinds of operation.
+const (
+	Put Kind = iota
+	Get
+	Delete
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Put:
+		return "put"
+	case Get:
+		return "get"
+	default:
+		return "delete"
+	}
+}
+
+// Outcome is what a client knows of an operation when it's over.
+type Outcome uint8
+
+// The outcomes. The zero Outcome is Unknown: whatever isn't known to have failed may have happened, or may still.
+const (
+	Unknown Outcome = iota
+	OK              // acknowledged; for a Get, answered, be it with a value or with its absence
+	Failed          // certain to have had no effect, now and later
+)
+
+func (o Outcome) String() string {
+	switch o {
+	case OK:
+		return "ok"
+	case Failed:
+		return "failed"
+	default:
+		return "unknown"
+	}
+}
+
+// Never is the Return of an operation that hasn't ended.
+const Never = math.MaxInt64
+
+// An Op is one operation of one client. Times are in nanoseconds since the history began. Operation A is before B when
+// A.Return < B.Call; otherwise they overlap.
+type Op struct {
+	Client  int
+	Kind    Kind
+	Key     string
+	Value   string // what a Put wrote, or what a Get returned
+	Found   bool   // of a Get: there was a value, which may be empty
+	Version string // as answered, empty if it wasn't; sorts as text
+	Call    int64
+	Return  int64
+	Outcome Outcome
+	Detail  string // of what isn't OK: why, for people
+}
+
+func (o Op) String() string {
+	what := fmt.Sprintf("%q", shorten(o.Value))
+	if o.Kind == Delete || o.Kind == Get && !o.Found {
+		what = "absent"
+	}
+	end := "never"
+	if o.Return != Never {
+		end = time.Duration(o.Return).String()
+	}
+	text := fmt.Sprintf("client %d %s %q %s [%v..%s] %s", o.Client, o.Kind, o.Key, what, time.Duration(o.Call), end, o.Outcome)
+	if o.Version != "" {
+		text += " version " + o.Version
+	}
+	if o.Detail != "" {
+		text += " (" + shorten(o.Detail) + ")"
+	}
+	return text
+}
+
+// writes reports whether o may have changed its key.
+func (o Op) writes() bool { return o.Kind != Get && o.Outcome != Failed }
+
+// settled is the time by which o's effect, if any, has come: Never for a write whose outcome is unknown.
+func (o Op) settled() int64 {
+	if o.Outcome == Unknown {
+		return Never
+	}
+	return o.Return
+}
+
+// shorten keeps messages readable.
+func shorten(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "..."
+}
+
+// byKey splits ops by key, keeping their order, and returns the keys sorted.
+func byKey(ops []Op) ([]string, map[string][]Op) {
+	split := map[string][]Op{}
+	for _, op := range ops {
+		split[op.Key] = append(split[op.Key], op)
+	}
+	return slices.Sorted(maps.Keys(split)), split
+}
