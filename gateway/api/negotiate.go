@@ -18,7 +18,7 @@ func wantsRaw(r *http.Request) bool {
 			one, list, _ = strings.Cut(list, ",")
 			one, _, _ = strings.Cut(one, ";")
 			switch one = strings.TrimSpace(one); {
-			case one == "", one == "*/*":
+			case one == "*/*", !strings.Contains(one, "/"): // the latter is no media type
 			case isJSON(one):
 				return false
 			default:
