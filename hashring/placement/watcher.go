@@ -197,3 +197,6 @@ func (w *Watcher) answered() {
 func (w *Watcher) jittered(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (1 + resyncSpread*(2*w.o.Random()-1)))
 }
+
+// Document returns the newest document seen or remembered, nil while there is none.
+func (w *Watcher) Document() *Document { return w.held() }

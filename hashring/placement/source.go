@@ -1,0 +1,85 @@
+package placement
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"ringkv/hashring/membership"
+)
+
+// SourceOptions are what a Source is made from, be it Consul or a list.
+type SourceOptions struct {
+	Service  string // name of the nodes' service in Consul
+	Replicas int    // copies of each key
+	Memory   Memory // nil: nothing is remembered over a restart
+	Log      *slog.Logger
+	Metrics  *prometheus.Registry
+}
+
+// A Source is everything that a program runs to have a View: who passes, what the placement is, and the two joined. Run it once;
+// everything else is safe for concurrent use at any time.
+type Source struct {
+	*Views
+	Members   Members
+	Documents Documents
+	Outage    func() time.Time // when Consul was last out of reach; the zero time if it never was
+	parts     []func(context.Context) error
+}
+
+// FromConsul follows Consul.
+func FromConsul(client *api.Client, o SourceOptions) (*Source, error) {
+	members := membership.NewWatcher(
+		membership.NewConsulQuery(client, o.Service),
+		membership.NewHTTPProbe(),
+		membership.Options{Log: o.Log, Metrics: o.Metrics},
+	)
+	documents, err := NewWatcher(WatcherOptions{
+		Query:    NewConsulQuery(client, Key(o.Service)),
+		Replicas: o.Replicas,
+		Memory:   o.Memory,
+		Log:      o.Log,
+		Metrics:  o.Metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := newSource(members, documents, o)
+	s.Outage = documents.LastOutage
+	s.parts = append(s.parts, members.Run, documents.Run)
+	return s, nil
+}
+
+// FromList follows a list of nodes given by hand: the placement for good.
+func FromList(list []string, o SourceOptions) (*Source, error) {
+	members, err := membership.NewFixed(list, membership.NewHTTPProbe(), membership.Options{Log: o.Log, Metrics: o.Metrics})
+	if err != nil {
+		return nil, err
+	}
+	doc, err := FixedDocument(list, o.Replicas)
+	if err != nil {
+		return nil, err
+	}
+	s := newSource(members, NewStatic(doc), o)
+	s.Outage = func() time.Time { return time.Time{} }
+	s.parts = append(s.parts, members.Run)
+	return s, nil
+}
+
+func newSource(members Members, documents Documents, o SourceOptions) *Source {
+	views := NewViews(ViewsOptions{Documents: documents, Members: members, Log: o.Log, Metrics: o.Metrics})
+	return &Source{Views: views, Members: members, Documents: documents, parts: []func(context.Context) error{views.Run}}
+}
+
+// Run follows the nodes until ctx is done, and returns nil then.
+func (s *Source) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, part := range s.parts {
+		g.Go(func() error { return part(ctx) })
+	}
+	return g.Wait()
+}

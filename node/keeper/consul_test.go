@@ -1,0 +1,237 @@
+package keeper
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"ringkv/hashring"
+	"ringkv/hashring/membership"
+	"ringkv/hashring/placement"
+)
+
+const service = "ringkv-node"
+
+// startConsul runs a Consul of the test's own, on loopback, and returns a client of it.
+func startConsul(t *testing.T) *api.Client {
+	t.Helper()
+	binary := consulBinary(t)
+	ports := freePorts(t, 3)
+	var output bytes.Buffer
+	cmd := exec.Command(binary, "agent", "-dev", "-node=test", "-client=127.0.0.1", "-bind=127.0.0.1", "-log-level=warn", "-hcl",
+		fmt.Sprintf("ports { http = %d, server = %d, serf_lan = %d, serf_wan = -1, dns = -1, grpc = -1, grpc_tls = -1 }", ports[0], ports[1], ports[2]))
+	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+			t.Errorf("stop Consul: %v", err)
+		}
+		_ = cmd.Wait() // its status is that of a killed process
+		if t.Failed() {
+			t.Logf("Consul said:\n%s", output.String())
+		}
+	})
+	config := api.DefaultConfig()
+	config.Address = fmt.Sprintf("127.0.0.1:%d", ports[0])
+	client, err := api.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, 20*time.Second, "a leader", func() bool {
+		leader, err := client.Status().Leader()
+		nodes, _, catalogErr := client.Catalog().Nodes(nil)
+		return err == nil && leader != "" && catalogErr == nil && len(nodes) == 1
+	})
+	return client
+}
+
+func consulBinary(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("RINGKV_CONSUL"); path != "" {
+		return path
+	}
+	if path, err := exec.LookPath("consul"); err == nil {
+		return path
+	}
+	path, err := filepath.Abs("../../bin/consul")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("no Consul: set RINGKV_CONSUL, or put consul on PATH or into bin/")
+	}
+	return path
+}
+
+func freePorts(t *testing.T, n int) []int {
+	t.Helper()
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
+}
+
+// await polls until ok, and fails the test if that takes longer than limit.
+func await(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	for !ok() {
+		if pause(ctx, 20*time.Millisecond); ctx.Err() != nil {
+			t.Fatalf("no %s within %v", what, limit)
+		}
+	}
+}
+
+// A process is what a node runs of all this, without the node.
+type process struct {
+	id     string
+	docs   *placement.Watcher
+	views  *placement.Views
+	keeper *Keeper
+	stop   func()
+}
+
+// A cluster is some processes on one Consul.
+type cluster struct {
+	t      *testing.T
+	client *api.Client
+	mu     sync.Mutex // guards nodes
+	nodes  map[string]*process
+}
+
+func (c *cluster) register(id, disk string) {
+	c.t.Helper()
+	err := c.client.Agent().ServiceRegister(&api.AgentServiceRegistration{
+		ID: service + "-" + id, Name: service, Address: "127.0.0.1", Port: 5000 + len(id) + int(id[0]),
+		Meta:  map[string]string{"node_id": id, "disk": disk, "replicas": "3"},
+		Check: &api.AgentServiceCheck{CheckID: service + "-" + id, TTL: "10m", Status: api.HealthPassing},
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// start runs a process called id, which remembers in the directory dir.
+func (c *cluster) start(id, dir string) *process {
+	c.t.Helper()
+	log := slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("process", id)
+	docs, err := placement.NewWatcher(placement.WatcherOptions{
+		Query:    placement.NewConsulQuery(c.client, placement.Key(service)),
+		Replicas: 3, Memory: placement.NewFile(filepath.Join(dir, "placement.json"), nil), Log: log,
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	silent := func(context.Context, membership.Member) error { return errors.New("nothing listens") }
+	members := membership.NewWatcher(membership.NewConsulQuery(c.client, service), silent, membership.Options{Log: log})
+	p := &process{id: id, docs: docs}
+	p.views = placement.NewViews(placement.ViewsOptions{Documents: docs, Members: members, Log: log})
+	p.keeper = New(Options{
+		Lock: NewConsulLock(c.client, LockKey(service), id), Key: NewConsulKey(c.client, placement.Key(service)),
+		Members: members, Replicas: 3, Remembered: c.remembered, LastOutage: docs.LastOutage, Log: log,
+		Own: docs.Document,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, run := range []func(context.Context) error{docs.Run, members.Run, p.views.Run, p.keeper.Run} {
+		running.Go(func() {
+			if err := run(ctx); err != nil {
+				c.t.Errorf("%s: %v", id, err)
+			}
+		})
+	}
+	p.stop = sync.OnceFunc(func() { cancel(); running.Wait() })
+	c.t.Cleanup(p.stop)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes[id] = p
+	return p
+}
+
+// remembered answers for all nodes that are only registered as the first process does.
+func (c *cluster) remembered(_ context.Context, m membership.Member) (*placement.Document, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cmp.Or(c.nodes[m.ID], c.nodes["a"]).docs.Document(), nil
+}
+
+func (c *cluster) await(p *process, generation uint64, nodes string) {
+	c.t.Helper()
+	await(c.t, 20*time.Second, fmt.Sprintf("generation %d with %s at %s", generation, nodes, p.id), func() bool {
+		v := p.views.View()
+		if v == nil || v.Generation() != generation {
+			return false
+		}
+		var ids []string
+		for _, n := range v.Nodes() {
+			ids = append(ids, n.ID+"/"+n.Disk)
+		}
+		return strings.Join(ids, " ") == nodes
+	})
+}
+
+// TestPlacementOnConsul goes through a placement's life on a real Consul, with two keepers.
+func TestPlacementOnConsul(t *testing.T) {
+	c := &cluster{t: t, client: startConsul(t), nodes: map[string]*process{}}
+	c.register("a", "1")
+	c.register("b", "1")
+	a, b := c.start("a", t.TempDir()), c.start("b", t.TempDir())
+	c.await(a, 0, "a/1 b/1")
+	c.await(b, 0, "a/1 b/1")
+
+	c.register("c", "1")
+	c.register("d", "1")
+	c.await(a, 1, "a/1 b/1 c/1 d/1")
+
+	if _, err := c.client.KV().Delete(placement.Key(service), nil); err != nil {
+		t.Fatal(err)
+	}
+	c.await(b, 2, "a/1 b/1 c/1 d/1")
+	for slot := range hashring.Slots {
+		if got := b.views.View().Config(slot).Generation; got > 1 {
+			t.Fatalf("slot %d has a config of generation %d, want the one from before the placement was lost", slot, got)
+		}
+	}
+
+	holder, other := a, b
+	if b.keeper.Status().Holding {
+		holder, other = b, a
+	}
+	if !holder.keeper.Status().Holding || other.keeper.Status().Holding {
+		t.Errorf("keepers: %+v and %+v, want one to hold the lock", holder.keeper.Status(), other.keeper.Status())
+	}
+	holder.stop()
+	c.register("c", "2")
+	c.await(other, 3, "a/1 b/1 c/2 d/1")
+	if got := len(other.views.View().Away()); got != 0 {
+		t.Errorf("%d nodes are away, want none", got)
+	}
+}

@@ -1,0 +1,28 @@
+// Package keeper changes the placement. Every node runs a Keeper; the one that holds the Consul lock
+// ringkv/<service>/keeper looks at who passes and at what the placement says, and proposes a next generation
+// where the two no longer fit.
+//
+// # What it proposes
+//
+//   - The first document, generation 0, once the first nodes have passed undisturbed for 2 s.
+//   - A node that joins: one that passes for 2 s and isn't in the placement. Those that come together go in together.
+//   - A node whose weight or zone is another than the placement says, or whose disk is: that one was wiped, so that it
+//     stands under its old id for a node that holds nothing.
+//   - The placement as it is, at a higher generation, where Consul has lost it or holds an older one than nodes remember.
+//
+// # Why it can't do harm
+//
+// The lock only keeps proposals few. What decides is the compare-and-set on the key: a keeper that is late, or one of two, proposes on
+// top of something that isn't there any more, and is refused. So:
+//
+//   - Each generation follows from exactly one other, and is one more than that one.
+//   - Generation 0 is written only while the key does not exist and every node that passes has said that it remembers no
+//     placement. Its owners begin empty, and beginning twice would lose what was written in between.
+//   - Nothing is built on a document while a node is known to remember a newer one. The lost one is written again first, and only
+//     when a majority of its nodes have said what they remember, with a generation above all that they
+//     know. Its owners stay what they were, so that the configs of slots keep their generations and nothing moves.
+//   - While more than half of the placement's nodes are missing, or less than a minute after Consul was out of reach, it
+//     proposes nothing: then it's rather the news that is wrong than the world.
+//
+// The decision is one pure function, propose, of a State; the rest gathers that State and carries the outcome to Consul.
+package keeper

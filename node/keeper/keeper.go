@@ -1,0 +1,274 @@
+package keeper
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringkv/hashring/membership"
+	"ringkv/hashring/placement"
+)
+
+const (
+	lookEvery    = 500 * time.Millisecond // how often the holder of the lock looks
+	askEvery     = 2 * time.Second        // nodes are asked what they remember no more often than this
+	auditEvery   = time.Minute            // and this often even if nothing is to be proposed
+	askTimeout   = time.Second            // one node's answer
+	askAtOnce    = 16                     // nodes asked at a time
+	callTimeout  = 5 * time.Second        // one call to Consul
+	backoffBase  = 100 * time.Millisecond
+	backoffLimit = 5 * time.Second
+)
+
+// Members says who passes. *membership.Watcher does.
+type Members interface {
+	Snapshot() *membership.Snapshot // nil while it isn't known
+	Subscribe() <-chan struct{}
+}
+
+// Options are what a Keeper is made from.
+type Options struct {
+	Lock     Lock
+	Key      Key
+	Members  Members
+	Replicas int // that this program was started with
+
+	// Remembered asks a node which placement it remembers; nil without an error means none. The answer must be from the
+	// node of that id and disk, and an error if it isn't.
+	Remembered func(ctx context.Context, m membership.Member) (*placement.Document, error)
+	// Own returns which placement this node remembers itself, nil for none.
+	Own func() *placement.Document
+	// LastOutage returns when this program last found Consul out of reach, zero for never; nil: only the Keeper's own calls count.
+	LastOutage func() time.Time
+
+	Log     *slog.Logger         // nil: slog.Default()
+	Metrics *prometheus.Registry // nil: none
+	Random  func() float64       // in [0,1), for jitter; nil: math/rand/v2
+}
+
+// A Status is what a Keeper is at.
+type Status struct {
+	Holding bool   // it holds the lock
+	Waiting string // why it doesn't propose what it otherwise would; empty if there is nothing to propose
+}
+
+// A Keeper proposes placements. Run it once; Status is safe for concurrent use at any time.
+type Keeper struct {
+	o       Options
+	wake    <-chan struct{}
+	metrics metrics
+	status  atomic.Pointer[Status]
+
+	// Run's own.
+	contact bool      // Consul has answered before
+	outage  time.Time // when a call of ours last failed since
+	seen    tracker
+	asked   time.Time
+	reports map[string]*placement.Document
+}
+
+// New returns a Keeper.
+func New(o Options) *Keeper {
+	o.Log = cmp.Or(o.Log, slog.Default())
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	k := &Keeper{o: o, wake: o.Members.Subscribe(), metrics: newMetrics(o.Metrics)}
+	k.status.Store(&Status{})
+	return k
+}
+
+// Status returns what the Keeper is at.
+func (k *Keeper) Status() Status { return *k.status.Load() }
+
+// Run takes the lock whenever it can and keeps the placement while it holds it, until ctx is done; it returns nil then.
+func (k *Keeper) Run(ctx context.Context) error {
+	failures := 0
+	for ctx.Err() == nil {
+		err := k.o.Lock.Hold(ctx, k.keep)
+		k.metrics.holding.Set(0)
+		k.status.Store(&Status{})
+		if err == nil {
+			failures = 0
+			continue
+		}
+		if ctx.Err() == nil {
+			k.failed(err, failures == 0)
+			limit := min(backoffLimit, backoffBase<<min(failures, 10))
+			failures++
+			pause(ctx, time.Duration(k.o.Random()*float64(limit)))
+		}
+	}
+	return nil
+}
+
+// keep works until ctx is done: the lock may be lost then.
+func (k *Keeper) keep(ctx context.Context) {
+	k.contact = true
+	k.seen, k.asked, k.reports = tracker{}, time.Time{}, nil
+	k.metrics.holding.Set(1)
+	k.o.Log.Info("keeping the placement")
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		if err := k.look(ctx); err != nil && ctx.Err() == nil {
+			k.failed(err, k.Status().Waiting != err.Error())
+			k.status.Store(&Status{Holding: true, Waiting: err.Error()})
+		}
+		select {
+		case <-ticker.C:
+		case <-k.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// failed notes that Consul could not be asked.
+func (k *Keeper) failed(err error, first bool) {
+	if k.contact {
+		k.outage = time.Now()
+	}
+	if first {
+		k.o.Log.Warn("the keeper can't reach Consul", "error", err)
+	}
+}
+
+// look gathers what there is to know and acts on it once.
+func (k *Keeper) look(ctx context.Context) error {
+	snap := k.o.Members.Snapshot()
+	if snap == nil {
+		return nil
+	}
+	k.seen.update(snap, time.Now())
+	own := k.o.Own() // before the key, which it may not be ahead of then
+	value, modified, err := k.get(ctx)
+	if err != nil {
+		return err
+	}
+	s := &state{replicas: k.o.Replicas, own: own, outage: k.lastOutage(), passing: k.seen.passing, changed: k.seen.changed}
+	if modified != 0 {
+		if s.stored, err = placement.Parse(value); err != nil {
+			k.report(fmt.Sprintf("the key holds no placement, put back what it held: %v", err))
+			return nil
+		}
+	}
+	s.now = time.Now()
+	if k.shouldAsk(s) {
+		k.reports, k.asked = k.ask(ctx, snap.Members), s.now
+	}
+	s.reports = k.reports
+	doc, why, ok := propose(s)
+	if !ok {
+		k.report(why)
+		return nil
+	}
+	k.reports, k.asked = nil, time.Time{} // the next proposal needs fresh ones
+	return k.write(ctx, doc, modified)
+}
+
+func (k *Keeper) lastOutage() time.Time {
+	if k.o.LastOutage != nil {
+		if t := k.o.LastOutage(); t.After(k.outage) {
+			return t
+		}
+	}
+	return k.outage
+}
+
+// shouldAsk reports whether it's time to ask the nodes what they remember.
+func (k *Keeper) shouldAsk(s *state) bool {
+	since := s.now.Sub(k.asked)
+	if since < askEvery || s.uncertain() {
+		return false
+	}
+	if newest, disputed := s.newest(); newest == nil || newest != s.stored || disputed || since >= auditEvery {
+		return true
+	}
+	_, why := s.wanted()
+	return why != ""
+}
+
+// ask asks all members what they remember. Those that don't answer aren't in the outcome.
+func (k *Keeper) ask(ctx context.Context, members []membership.Member) map[string]*placement.Document {
+	var mu sync.Mutex // guards reports
+	reports := make(map[string]*placement.Document, len(members))
+	var asking sync.WaitGroup
+	turns := make(chan struct{}, askAtOnce)
+	for _, m := range members {
+		turns <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-turns }()
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			d, err := k.o.Remembered(ctx, m)
+			if err != nil {
+				k.o.Log.Debug("node doesn't say what it remembers", "node", m.ID, "error", err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			reports[m.ID] = d
+		})
+	}
+	asking.Wait()
+	return reports
+}
+
+func (k *Keeper) get(ctx context.Context) ([]byte, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return k.o.Key.Get(ctx)
+}
+
+// write sets doc in place of what was written at modified.
+func (k *Keeper) write(ctx context.Context, doc *placement.Document, modified uint64) error {
+	value, err := doc.Encode()
+	if err != nil {
+		k.report(err.Error())
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	written, err := k.o.Key.CompareAndSet(ctx, value, modified)
+	switch {
+	case err != nil:
+		k.metrics.proposals.WithLabelValues("failed").Inc()
+		return err
+	case !written:
+		k.metrics.proposals.WithLabelValues("overtaken").Inc()
+		k.o.Log.Info("another placement was written first", "generation", doc.Generation)
+	default:
+		k.metrics.proposals.WithLabelValues("written").Inc()
+		k.o.Log.Info("placement written", "generation", doc.Generation, "nodes", len(doc.Nodes), "why", doc.Why)
+	}
+	k.report("")
+	return nil
+}
+
+// report says why nothing is proposed, once.
+func (k *Keeper) report(why string) {
+	if before := k.Status(); before.Holding && before.Waiting == why {
+		return
+	}
+	k.status.Store(&Status{Holding: true, Waiting: why})
+	if why != "" {
+		k.o.Log.Warn("placement left as it is", "because", why)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,216 @@
+package keeper
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"ringkv/hashring/membership"
+	"ringkv/hashring/placement"
+)
+
+const (
+	settle   = 2 * time.Second  // how long a node passes before it counts: nodes started together come in together
+	patience = 10 * time.Second // how long a node that is ready waits for others that have only just come
+	calm     = time.Minute      // how long nothing is proposed after Consul was out of reach
+)
+
+// A candidate is a node that passes.
+type candidate struct {
+	membership.Member
+	since time.Time // when it was first seen passing, on this disk
+}
+
+// A state is all that a decision depends on.
+type state struct {
+	now      time.Time
+	replicas int                            // that this program was started with
+	outage   time.Time                      // when Consul was last found out of reach; zero if never
+	changed  time.Time                      // when the set of passing nodes last changed
+	passing  []candidate                    // sorted by id
+	stored   *placement.Document            // what Consul holds; nil if the key does not exist
+	own      *placement.Document            // what this node remembers; nil if nothing
+	reports  map[string]*placement.Document // by id of a passing node that has answered: what it remembers; nil if nothing
+}
+
+// propose returns the document to write in place of s.stored and ok, or why there is none: empty if there is nothing to do.
+func propose(s *state) (doc *placement.Document, why string, ok bool) {
+	if s.uncertain() {
+		return nil, fmt.Sprintf("Consul was out of reach within the last %v", calm), false
+	}
+	newest, disputed := s.newest()
+	var err error
+	switch {
+	case newest == nil:
+		doc, why, err = s.begin()
+	case newest.Replicas != s.replicas:
+		why = fmt.Sprintf("-replicas is %d here and %d in the placement: start this node with -replicas %d", s.replicas, newest.Replicas, newest.Replicas)
+	case newest != s.stored || disputed:
+		doc, why, err = s.restore(newest)
+	default:
+		doc, why, err = s.change()
+	}
+	if err != nil {
+		return nil, fmt.Sprintf("no next placement: %v", err), false
+	}
+	return doc, why, doc != nil
+}
+
+// uncertain reports whether Consul was out of reach lately, so that what it says may be old or not all there yet.
+func (s *state) uncertain() bool { return !s.outage.IsZero() && s.now.Sub(s.outage) < calm }
+
+// newest returns the document of the highest generation that anybody knows, Consul's where several know one, nil if nobody
+// knows any. It is disputed if somebody knows another one of that generation.
+func (s *state) newest() (d *placement.Document, disputed bool) {
+	d = s.stored
+	consider := func(r *placement.Document) {
+		switch {
+		case r == nil:
+		case d == nil || r.Generation > d.Generation:
+			d, disputed = r, false
+		case r.Generation == d.Generation && !r.Same(d):
+			disputed = true
+		}
+	}
+	consider(s.own)
+	for _, c := range s.passing {
+		consider(s.reports[c.ID])
+	}
+	return d, disputed
+}
+
+// begin proposes generation 0.
+func (s *state) begin() (*placement.Document, string, error) {
+	var nodes []placement.Node
+	var ids, silent []string
+	for _, c := range s.passing {
+		if _, answered := s.reports[c.ID]; !answered {
+			silent = append(silent, c.ID)
+		}
+		if s.fit(c) {
+			nodes, ids = append(nodes, nodeOf(c)), append(ids, c.ID)
+		}
+	}
+	switch {
+	case len(nodes) == 0:
+		return nil, "no node passes yet", nil
+	case s.now.Sub(s.changed) < settle:
+		return nil, "the first nodes are coming up", nil
+	case len(silent) > 0:
+		return nil, "not known whether these nodes remember a placement: " + names(silent), nil
+	}
+	why := "first nodes: " + names(ids)
+	doc, err := placement.First(nodes, s.replicas, why)
+	return doc, why, err
+}
+
+// restore proposes lost once more, above everything that its nodes know.
+func (s *state) restore(lost *placement.Document) (*placement.Document, string, error) {
+	if missing := s.missing(lost); 2*len(missing) >= len(lost.Nodes) {
+		return nil, fmt.Sprintf("Consul doesn't hold generation %d, which nodes remember; it is written again when a majority of its nodes answers: waiting for some of %s",
+			lost.Generation, names(missing)), nil
+	}
+	why := fmt.Sprintf("generation %d was gone from Consul; written again as its nodes remember it", lost.Generation)
+	doc, err := placement.Next(lost, lost.Nodes, why)
+	return doc, why, err
+}
+
+// missing returns the nodes of d that don't pass, pass with another disk, or haven't answered what they remember.
+func (s *state) missing(d *placement.Document) []string {
+	heard := map[string]bool{}
+	for _, c := range s.passing {
+		_, answered := s.reports[c.ID]
+		heard[c.ID] = answered && d.Has(c.ID, c.Disk)
+	}
+	var out []string
+	for _, n := range d.Nodes {
+		if !heard[n.ID] {
+			out = append(out, n.ID)
+		}
+	}
+	return out
+}
+
+// change proposes what the passing nodes ask for.
+func (s *state) change() (*placement.Document, string, error) {
+	nodes, why := s.wanted()
+	if why == "" {
+		return nil, "", nil
+	}
+	if missing := s.missing(s.stored); 2*len(missing) > len(s.stored.Nodes) {
+		return nil, fmt.Sprintf("held back (%s) while more than half of the placement is missing: %s", why, names(missing)), nil
+	}
+	doc, err := placement.Next(s.stored, nodes, why)
+	return doc, why, err
+}
+
+// wanted returns the nodes that the stored placement should list, and what is new in that: empty if nothing is, or if it
+// is worth waiting for nodes that have only just come.
+func (s *state) wanted() ([]placement.Node, string) {
+	byID := map[string]placement.Node{}
+	for _, n := range s.stored.Nodes {
+		byID[n.ID] = n
+	}
+	var joined, wiped, altered []string
+	early, late := false, false
+	for _, c := range s.passing {
+		now, known := byID[c.ID]
+		if !s.fit(c) || known && now == nodeOf(c) {
+			continue
+		}
+		age := s.now.Sub(c.since)
+		if age < settle {
+			early = true
+			continue
+		}
+		late = late || age >= patience
+		switch {
+		case !known:
+			joined = append(joined, c.ID)
+		case now.Disk != c.Disk:
+			wiped = append(wiped, c.ID)
+		default:
+			altered = append(altered, c.ID)
+		}
+		byID[c.ID] = nodeOf(c)
+	}
+	if early && !late {
+		return nil, ""
+	}
+	nodes := make([]placement.Node, 0, len(byID))
+	for _, n := range byID {
+		nodes = append(nodes, n)
+	}
+	return nodes, describe(joined, wiped, altered)
+}
+
+// fit reports whether c can stand in a placement of ours. Who can't is named by the view.
+func (s *state) fit(c candidate) bool {
+	return (c.Replicas == 0 || c.Replicas == s.replicas) && nodeOf(c).Validate() == nil
+}
+
+func nodeOf(c candidate) placement.Node {
+	return placement.Node{ID: c.ID, Weight: c.Weight, Zone: c.Zone, Disk: c.Disk}
+}
+
+func describe(joined, wiped, altered []string) string {
+	var parts []string
+	for _, p := range []struct {
+		ids  []string
+		what string
+	}{{joined, "joined"}, {wiped, "came back with another disk"}, {altered, "changed weight or zone"}} {
+		if len(p.ids) > 0 {
+			parts = append(parts, names(p.ids)+" "+p.what)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// names lists ids for people, a few of them.
+func names(ids []string) string {
+	const few = 5
+	if len(ids) > few {
+		return fmt.Sprintf("%s and %d more", strings.Join(ids[:few], ", "), len(ids)-few)
+	}
+	return strings.Join(ids, ", ")
+}
