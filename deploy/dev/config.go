@@ -49,8 +49,8 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (conf
 	flags.StringVar(&cfg.await, "await", "", "start nothing: wait until a write and a read pass through these gateways (host:port,...)")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(out, usage)
 		flags.SetOutput(out)
+		_, _ = io.WriteString(out, usage) // no more to be done than PrintDefaults does
 		flags.PrintDefaults()
 	}
 	if err != nil {

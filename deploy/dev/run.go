@@ -110,7 +110,7 @@ func (g *group) unlessExit(ctx context.Context, signals <-chan os.Signal, wait f
 		err = errStopped
 	}
 	cancel()
-	<-result
+	_ = <-result // that it was cut short
 	return err
 }
 
