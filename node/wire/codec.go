@@ -167,7 +167,8 @@ func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Res
 	if resp.Config, err = in.config(c.short16()); err != nil {
 		return err
 	}
-	resp.Detail = cutText(string(c.short16()))
+	detail := c.short16()
+	resp.Detail = cutText(string(detail[:min(len(detail), MaxDetail+utf8.UTFMax)]))
 	if flags&flagVersion != 0 {
 		resp.Version = c.version()
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 )
 
@@ -123,6 +124,7 @@ func (n *peer) write(ctx context.Context, conn net.Conn) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		runtime.Gosched() // who is about to send joins the batch
 		for {
 			if batch = n.takeBatch(batch[:0]); len(batch) == 0 {
 				break

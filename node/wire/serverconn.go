@@ -3,12 +3,10 @@ package wire
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
-	"time"
 )
 
 // serverConn is one asker's connection: a goroutine that reads and hands requests on, one that writes the answers.
@@ -25,7 +23,6 @@ type serverConn struct {
 	mu      sync.Mutex // guards the rest
 	out     []byte     // frames to be written
 	writing int        // bytes that the writer is at
-	corked  bool       // the reader is within a batch, and wakes the writer at its end
 	flight  int        // requests taken and not answered
 	bytes   int        // of those requests
 	ended   bool       // nothing is written any more
@@ -52,18 +49,13 @@ func (c *serverConn) serve() error {
 }
 
 // leave tells the asker to send nothing new here.
-func (c *serverConn) leave() {
-	c.mu.Lock()
-	c.out = appendSignal(c.out, kindLeaving)
-	c.mu.Unlock()
-	c.wakeWriter()
-}
+func (c *serverConn) leave() { c.signal(kindLeaving) }
 
 func (c *serverConn) read() error {
 	known := newIntern()
 	for {
 		if !c.frames.more() {
-			if err := c.uncork(); err != nil {
+			if err := c.waitForRoom(); err != nil {
 				return err
 			}
 		}
@@ -79,10 +71,7 @@ func (c *serverConn) read() error {
 			id := binary.LittleEndian.Uint64(payload[1:])
 			c.take(id, payload[1+idSize:], owned, known)
 		case kindPing:
-			c.mu.Lock()
-			c.corked = true
-			c.out = appendSignal(c.out, kindPong)
-			c.mu.Unlock()
+			c.signal(kindPong)
 		default:
 			return fmt.Errorf("%w: %d", errFrameKind, payload[0])
 		}
@@ -93,10 +82,7 @@ func (c *serverConn) read() error {
 func (c *serverConn) take(id uint64, body []byte, owned bool, known *intern) {
 	size := len(body)
 	if detail := c.claim(size); detail != "" {
-		c.server.metrics.overloaded.Inc()
-		c.mu.Lock()
-		c.enqueueLocked(id, &Response{Status: Overloaded, Detail: detail})
-		c.mu.Unlock()
+		c.refuse(id, detail)
 		return
 	}
 	req := new(Request)
@@ -113,7 +99,6 @@ func (c *serverConn) claim(size int) string {
 	flight, bytes := s.flight.Add(1), s.bytes.Add(int64(size))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.corked = true
 	detail := ""
 	switch {
 	case c.flight >= o.MaxInFlight:
@@ -132,134 +117,4 @@ func (c *serverConn) claim(size int) string {
 	s.flight.Add(-1)
 	s.bytes.Add(int64(-size))
 	return detail
-}
-
-// answer gives a request's room back and puts its response in line.
-func (c *serverConn) answer(id uint64, size int, resp Response) {
-	if n := len(resp.Record.Value); n > c.peerMax {
-		resp = Response{Status: Failed, Detail: fmt.Sprintf("the value has %d bytes, more than the asker's -max-value of %d", n, c.peerMax)}
-	}
-	c.server.flight.Add(-1)
-	c.server.bytes.Add(int64(-size))
-	c.mu.Lock()
-	c.flight--
-	c.bytes -= size
-	wake := c.enqueueLocked(id, &resp)
-	c.mu.Unlock()
-	if wake {
-		c.wakeWriter()
-	}
-}
-
-// enqueueLocked puts a response in line, and reports whether the writer has to be woken for it.
-func (c *serverConn) enqueueLocked(id uint64, resp *Response) (wake bool) {
-	if c.ended {
-		return false
-	}
-	if n := len(resp.Record.Value); n > 0 && c.crowdedLocked(n) {
-		c.server.metrics.overloaded.Inc()
-		resp = &Response{Status: Overloaded, Detail: "answers wait here that the asker has yet to read"}
-	}
-	before := len(c.out)
-	c.out = appendResponse(c.out, id, resp)
-	c.server.bytes.Add(int64(len(c.out) - before))
-	return before == 0 && !c.corked
-}
-
-// crowdedLocked reports whether n bytes more would be too many.
-func (c *serverConn) crowdedLocked(n int) bool {
-	return c.bytes+len(c.out)+c.writing+n > c.server.opts.MaxBytes ||
-		c.server.bytes.Load()+int64(n) > int64(c.server.opts.MaxTotalBytes)
-}
-
-// forget throws away what is still in line when the connection has ended.
-func (c *serverConn) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ended = true
-	c.server.bytes.Add(int64(-len(c.out)))
-	c.out = nil
-}
-
-// uncork ends a batch: what was answered meanwhile goes out. It waits while the asker leaves too much unread.
-func (c *serverConn) uncork() error {
-	for {
-		c.mu.Lock()
-		c.corked = false
-		pending := len(c.out)
-		full := pending+c.writing > c.server.opts.MaxBytes
-		c.mu.Unlock()
-		if pending > 0 {
-			c.wakeWriter()
-		}
-		if !full {
-			return nil
-		}
-		select {
-		case <-c.drained:
-		case <-c.ctx.Done():
-			return context.Cause(c.ctx)
-		}
-	}
-}
-
-func (c *serverConn) wakeWriter() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// write sends all that is in line in one call, again and again.
-func (c *serverConn) write() error {
-	var spare []byte
-	for {
-		select {
-		case <-c.wake:
-		case <-c.ctx.Done():
-			return context.Cause(c.ctx)
-		}
-		for {
-			c.mu.Lock()
-			batch := c.out
-			c.out, c.writing = spare[:0], len(batch)
-			c.mu.Unlock()
-			if len(batch) == 0 {
-				spare = batch
-				break
-			}
-			if err := c.send(batch); err != nil {
-				return err
-			}
-			spare = reusable(batch)
-		}
-	}
-}
-
-func (c *serverConn) send(batch []byte) error {
-	defer c.server.bytes.Add(int64(-len(batch)))
-	if err := c.conn.SetWriteDeadline(time.Now().Add(c.server.opts.WriteTimeout)); err != nil {
-		return err
-	}
-	n, err := c.conn.Write(batch)
-	c.server.metrics.wrote(n)
-	c.mu.Lock()
-	c.writing = 0
-	c.mu.Unlock()
-	select {
-	case c.drained <- struct{}{}:
-	default:
-	}
-	if errors.Is(err, net.ErrClosed) {
-		return context.Cause(c.ctx)
-	}
-	return err
-}
-
-// reusable returns b's memory for the next batch, unless it has grown so large that it's better given back.
-func reusable(b []byte) []byte {
-	if cap(b) > 256<<10 {
-		return nil
-	}
-	return b[:0]
 }

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -53,53 +55,52 @@ func (m *memory) Handle(req *Request, respond func(Response)) {
 	respond(Response{Status: OK, Record: held})
 }
 
-// node is a Server behind an HTTP server on loopback.
+// node is a Server behind an HTTP server.
 type node struct {
 	*Server
 	addr string
-	http *http.Server
+	stop func() // all of it, at once
 }
 
+// startNode starts a node that listens on loopback, at a port of its own if addr is "127.0.0.1:0".
 func startNode(t testing.TB, addr string, opts ServerOptions, h Handler) *node {
 	t.Helper()
-	if opts.Node == "" {
-		opts.Node = "n1"
-	}
-	if opts.Replicas == 0 {
-		opts.Replicas = 3
-	}
-	if opts.Cluster == "" {
-		opts.Cluster = "ringkv-node"
-	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, listener, opts, h)
+}
+
+func serveOn(t testing.TB, listener net.Listener, opts ServerOptions, h Handler) *node {
+	t.Helper()
+	opts.Node = cmp.Or(opts.Node, "n1")
+	opts.Replicas = cmp.Or(opts.Replicas, 3)
+	opts.Cluster = cmp.Or(opts.Cluster, "ringkv-node")
 	n := &node{Server: NewServer(opts, h), addr: listener.Addr().String()}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+Path, n)
-	n.http = &http.Server{Handler: mux, ReadTimeout: time.Second, WriteTimeout: time.Second}
+	web := &http.Server{Handler: mux, ReadTimeout: time.Second, WriteTimeout: time.Second}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		n.http.Serve(listener)
+		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("http server: %v", err)
+		}
 	}()
-	t.Cleanup(func() {
-		n.http.Close()
+	n.stop = sync.OnceFunc(func() {
+		web.Close()
 		n.Close()
 		<-served
 	})
+	t.Cleanup(n.stop)
 	return n
 }
 
 func startPool(t testing.TB, opts PoolOptions) *Pool {
 	t.Helper()
-	if opts.Replicas == 0 {
-		opts.Replicas = 3
-	}
-	if opts.Cluster == "" {
-		opts.Cluster = "ringkv-node"
-	}
+	opts.Replicas = cmp.Or(opts.Replicas, 3)
+	opts.Cluster = cmp.Or(opts.Cluster, "ringkv-node")
 	p := NewPool(opts)
 	t.Cleanup(p.Close)
 	return p
@@ -137,21 +138,5 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		case <-ctx.Done():
 			t.Fatalf("not within 10 s: %s", what)
 		}
-	}
-}
-
-func TestWriteThenRead(t *testing.T) {
-	n := startNode(t, "127.0.0.1:0", ServerOptions{}, newMemory())
-	p := startPool(t, PoolOptions{})
-	write := writeOf("a/b", "value")
-	if got := ask(t, p, "n1", n.addr, write, patience); got.Err != nil || got.Response.Status != OK {
-		t.Fatalf("write = %+v, want OK", got)
-	}
-	got := ask(t, p, "n1", n.addr, readOf("a/b"), patience)
-	if got.Err != nil || got.Node != "n1" || got.Response.Status != OK {
-		t.Fatalf("read = %+v, want OK of n1", got)
-	}
-	if r := got.Response.Record; r.Key != "a/b" || string(r.Value) != "value" || r.Version != write.Record.Version || r.Type != "text/plain" {
-		t.Errorf("record read = %+v, want %+v", r, write.Record)
 	}
 }

@@ -1,0 +1,167 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+)
+
+// answer gives a request's room back and puts its response in line.
+func (c *serverConn) answer(id uint64, size int, resp Response) {
+	if n := len(resp.Record.Value); n > c.peerMax {
+		resp = Response{Status: Failed, Detail: fmt.Sprintf("the value has %d bytes, more than the asker's -max-value of %d", n, c.peerMax)}
+	}
+	c.server.flight.Add(-1)
+	c.server.bytes.Add(int64(-size))
+	c.mu.Lock()
+	c.flight--
+	c.bytes -= size
+	wake := c.enqueueLocked(id, &resp)
+	c.mu.Unlock()
+	if wake {
+		c.wakeWriter()
+	}
+}
+
+// refuse answers a request that no room was claimed for.
+func (c *serverConn) refuse(id uint64, detail string) {
+	c.server.metrics.overloaded.Inc()
+	c.mu.Lock()
+	wake := c.enqueueLocked(id, &Response{Status: Overloaded, Detail: detail})
+	c.mu.Unlock()
+	if wake {
+		c.wakeWriter()
+	}
+}
+
+func (c *serverConn) signal(k kind) {
+	c.mu.Lock()
+	if !c.ended {
+		before := len(c.out)
+		c.out = appendSignal(c.out, k)
+		c.server.bytes.Add(int64(len(c.out) - before))
+	}
+	c.mu.Unlock()
+	c.wakeWriter()
+}
+
+// enqueueLocked puts a response in line, and reports whether the writer has to be woken for it.
+func (c *serverConn) enqueueLocked(id uint64, resp *Response) (wake bool) {
+	if c.ended {
+		return false
+	}
+	if n := len(resp.Record.Value); n > 0 && c.crowdedLocked(n) {
+		c.server.metrics.overloaded.Inc()
+		resp = &Response{Status: Overloaded, Detail: "answers wait here that the asker has yet to read"}
+	}
+	before := len(c.out)
+	c.out = appendResponse(c.out, id, resp)
+	c.server.bytes.Add(int64(len(c.out) - before))
+	return before == 0
+}
+
+// crowdedLocked reports whether n bytes more would be too many.
+func (c *serverConn) crowdedLocked(n int) bool {
+	return c.bytes+len(c.out)+c.writing+n > c.server.opts.MaxBytes ||
+		c.server.bytes.Load()+int64(n) > int64(c.server.opts.MaxTotalBytes)
+}
+
+// forget throws away what is still in line when the connection has ended.
+func (c *serverConn) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	c.server.bytes.Add(int64(-len(c.out)))
+	c.out = nil
+}
+
+// waitForRoom waits while the asker leaves too much unread: the last resort, since others' pings wait behind it.
+func (c *serverConn) waitForRoom() error {
+	for {
+		c.mu.Lock()
+		full := len(c.out)+c.writing > c.server.opts.MaxBytes
+		c.mu.Unlock()
+		if !full {
+			return nil
+		}
+		select {
+		case <-c.drained:
+		case <-c.ctx.Done():
+			return context.Cause(c.ctx)
+		}
+	}
+}
+
+func (c *serverConn) wakeWriter() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write sends all that is in line in one call, again and again.
+func (c *serverConn) write() error {
+	var spare []byte
+	for {
+		select {
+		case <-c.wake:
+		case <-c.ctx.Done():
+			return context.Cause(c.ctx)
+		}
+		runtime.Gosched() // who is about to answer joins the batch
+		for {
+			batch := c.takeOut(spare)
+			if len(batch) == 0 {
+				spare = batch
+				break
+			}
+			if err := c.send(batch); err != nil {
+				return err
+			}
+			spare = reusable(batch)
+		}
+	}
+}
+
+// takeOut returns what is in line, and leaves spare's memory for what comes next.
+func (c *serverConn) takeOut(spare []byte) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	batch := c.out
+	c.out, c.writing = spare[:0], len(batch)
+	return batch
+}
+
+// send writes a batch, however long that takes, as long as the asker takes some of it every WriteTimeout.
+func (c *serverConn) send(batch []byte) error {
+	defer c.server.bytes.Add(int64(-len(batch)))
+	for rest := batch; len(rest) > 0; {
+		if err := c.conn.SetWriteDeadline(time.Now().Add(c.server.opts.WriteTimeout)); err != nil {
+			return err
+		}
+		n, err := c.conn.Write(rest)
+		c.server.metrics.wrote(n)
+		if rest = rest[n:]; err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			return err
+		}
+	}
+	c.mu.Lock()
+	c.writing = 0
+	c.mu.Unlock()
+	select {
+	case c.drained <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// reusable returns b's memory for the next batch, unless it has grown so large that it's better given back.
+func reusable(b []byte) []byte {
+	if cap(b) > 256<<10 {
+		return nil
+	}
+	return b[:0]
+}
