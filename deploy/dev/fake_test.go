@@ -19,6 +19,8 @@ import (
 // TestMain turns the test program into a fake of the cluster's programs when it is started under one of their names.
 func TestMain(m *testing.M) {
 	switch filepath.Base(os.Args[0]) {
+	case "dev":
+		main()
 	case "consul":
 		serve(loopbackPort(argument("-http-port=")), consulRoutes())
 	case "kvnode":

@@ -51,7 +51,11 @@ func clearTheWay(cfg config, notes *ledger, out *terminal) error {
 	if ended > 0 {
 		out.printf("ended %d processes that an earlier run had left\n", ended)
 	}
-	return cfg.free()
+	// What was killed together with its run may need a moment to give its ports back.
+	moment, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	poll(moment, tryEvery, func() bool { err = cfg.free(); return err == nil })
+	return err
 }
 
 // errStopped: a signal came before the cluster was ready.

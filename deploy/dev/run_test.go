@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 func cluster(t *testing.T) config {
 	t.Helper()
 	t.Setenv("PATH", "")
-	bin := fakes(t, "consul", "kvnode", "kvgateway")
+	bin := fakes(t, "dev", "consul", "kvnode", "kvgateway")
 	for range 100 {
 		// Below the ports that the system gives out by itself.
 		base := 10000 + rand.IntN(20000)
@@ -30,10 +31,14 @@ func cluster(t *testing.T) config {
 	return config{}
 }
 
-// running runs the cluster in the background; the result comes once.
+// running runs the cluster in the background; the result comes once, and is on the screen too.
 func running(cfg config, screen *screen) (chan<- os.Signal, <-chan error) {
 	signals, result := make(chan os.Signal, 2), make(chan error, 1)
-	go func() { result <- run(cfg, screen, signals) }()
+	go func() {
+		err := run(cfg, screen, signals)
+		_, _ = fmt.Fprintln(screen, "run ended:", err)
+		result <- err
+	}()
 	return signals, result
 }
 
@@ -98,14 +103,17 @@ func TestASignalBeforeItIsReadyStopsIt(t *testing.T) {
 
 func TestAPortInUseIsNamed(t *testing.T) {
 	cfg := cluster(t)
-	for _, port := range []int{cfg.consulPort, cfg.nodePort, cfg.gatewayPort} {
+	for _, port := range []int{cfg.nodePort, cfg.gatewayPort, cfg.consulPort} {
 		listener, err := net.Listen("tcp", loopback(port))
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = run(cfg, &screen{}, nil)
+		err = cfg.free()
+		if port == cfg.consulPort {
+			err = run(cfg, &screen{}, nil)
+		}
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d", port)) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("run() = %v, want one line that names port %d", err, port)
+			t.Errorf("got %v, want one line that names port %d", err, port)
 		}
 		if port == cfg.consulPort && !strings.Contains(err.Error(), "CONSUL_HTTP_ADDR=") {
 			t.Errorf("run() = %v, want it to say how that Consul can be used", err)
@@ -113,6 +121,29 @@ func TestAPortInUseIsNamed(t *testing.T) {
 		if err := listener.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestAKilledRunIsNotInTheWayOfTheNext(t *testing.T) {
+	cfg, first := cluster(t), &screen{}
+	cmd := exec.Command(filepath.Join(cfg.bin, "dev"), "-bin", cfg.bin, "-data", cfg.data, "-node-port", fmt.Sprint(cfg.nodePort),
+		"-gateway-port", fmt.Sprint(cfg.gatewayPort), "-consul-port", fmt.Sprint(cfg.consulPort))
+	cmd.Stdout, cmd.Stderr = first, first
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	first.await(t, "ringkv is ready")
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+
+	second := &screen{}
+	signals, result := running(cfg, second)
+	second.await(t, "ringkv is ready")
+	signals <- os.Interrupt
+	if err := <-result; err != nil {
+		t.Errorf("run() = %v, want nil after Ctrl-C", err)
 	}
 }
 
