@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"time"
+
+	"github.com/hashicorp/consul/api"
 )
 
 // Advertise returns the host:port under which others reach a program that listens on the given port: given, if it is; else listenHost, if
@@ -91,4 +94,19 @@ func isOwn(host string, addrs []net.Addr) bool {
 		}
 	}
 	return false
+}
+
+// AgentHost returns a func that asks a Consul agent for the address that it is known by; the empty string if it doesn't
+// answer soon.
+func AgentHost(client *api.Client) func(context.Context) string {
+	return func(ctx context.Context) string {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		var self struct{ Member struct{ Addr string } }
+		// https://developer.hashicorp.com/consul/api-docs/agent#read-configuration
+		if _, err := client.Raw().Query("/v1/agent/self", &self, (&api.QueryOptions{}).WithContext(ctx)); err != nil {
+			return ""
+		}
+		return self.Member.Addr
+	}
 }

@@ -20,12 +20,13 @@ type Node struct {
 	Registry    *prometheus.Registry // of /metrics; the metrics of the HTTP edge are added to it
 	Log         *slog.Logger
 
-	Wire       http.Handler          // of /wire; it takes the connection over
-	Health     func() Health         // returns at once
-	Status     func() any            // what /status shows, as JSON
-	Local      LocalFunc             // of /local/
-	Placement  func() ([]byte, bool) // the placement document that the node remembers, as JSON; false if none
-	Destroy    func()                // kills the process at once
+	Wire       http.Handler               // of /wire; it takes the connection over
+	Health     func() Health              // returns at once
+	Status     func() any                 // what /status shows, as JSON
+	Local      LocalFunc                  // of /local/
+	Is         func(id, disk string) bool // this node has that id and data directory
+	Placement  func() ([]byte, bool)      // the placement document that the node remembers, as JSON; false if none
+	Destroy    func()                     // kills the process at once
 	MayDestroy Access
 }
 
@@ -67,6 +68,10 @@ func (h Health) page() edge.HealthPage {
 }
 
 func (n *Node) placement(c *gin.Context) edge.Outcome {
+	// A peer asks one node in particular, and must not take another one's word for it.
+	if id := c.Query("node"); id != "" && !n.Is(id, c.Query("disk")) {
+		return edge.Fail(c, edge.Problem{Outcome: edge.NotReady, Detail: "this is another node, or the same on another data directory"})
+	}
 	doc, ok := n.Placement()
 	if !ok {
 		return edge.Fail(c, edge.Problem{Outcome: edge.NotFound, Detail: "this node has not seen a placement yet"})

@@ -3,6 +3,8 @@ package replica
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"ringkv/hashring"
 	"ringkv/node/record"
@@ -159,7 +161,12 @@ func (b *batch) write(it *item) {
 	place, staged := b.records[rec.Key]
 	if staged {
 		held, it.staged = b.out.Records[place].Version, true
-	} else if h, ok := b.r.store.Head(rec.Key); ok {
+	} else {
+		h, _ := b.r.store.Head(rec.Key)
+		if h.Damaged {
+			it.answer = damaged
+			return
+		}
 		held = h.Version
 	}
 	switch c := rec.Version.Compare(held); {
@@ -175,8 +182,8 @@ func (b *batch) write(it *item) {
 
 // apply makes the batch durable, and then lets others see it.
 func (b *batch) apply() error {
-	for slot, s := range b.states {
-		b.out.Slots = append(b.out.Slots, store.SlotState{Slot: slot, State: s.text()})
+	for _, slot := range slices.Sorted(maps.Keys(b.states)) {
+		b.out.Slots = append(b.out.Slots, store.SlotState{Slot: slot, State: b.states[slot].text()})
 	}
 	if len(b.out.Records) == 0 && len(b.out.Slots) == 0 {
 		return nil

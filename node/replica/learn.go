@@ -26,7 +26,7 @@ func (r *Replica) Learn(ctx context.Context, view *placement.View) error {
 	var learn []learned
 	for slot := range r.slots {
 		first := view.History(slot)[0]
-		if r.slots[slot].Load() == nil && first.Generation == 0 && first.Owns(r.opt.ID) {
+		if r.slots[slot].Load() == nil && !r.doubt[slot] && first.Generation == 0 && first.Owns(r.opt.ID) {
 			learn = append(learn, learned{slot, founded(&first)})
 		}
 	}

@@ -39,6 +39,7 @@ type Replica struct {
 	opt   Options
 	store store.Store
 	slots [hashring.Slots]atomic.Pointer[state] // nil: nothing promised yet
+	doubt [hashring.Slots]bool                  // the disk lost something of the slot, perhaps a promise
 
 	mu      sync.RWMutex // held for reading while an item is put into queue; guards stopped
 	stopped bool
@@ -57,9 +58,11 @@ func New(st store.Store, opt Options) (*Replica, error) {
 		opt.Now = time.Now
 	}
 	r := &Replica{opt: opt, store: st, queue: make(chan *item, opt.Queue)}
+	doubter, _ := st.(store.Doubter)
 	for slot := range r.slots {
+		r.doubt[slot] = doubter != nil && doubter.Doubtful(slot)
 		text := st.SlotState(slot)
-		if text == nil {
+		if text == nil || r.doubt[slot] {
 			continue
 		}
 		s, err := parseState(text)
@@ -78,6 +81,10 @@ func New(st store.Store, opt Options) (*Replica, error) {
 func (r *Replica) Handle(req *wire.Request, respond func(wire.Response)) {
 	if req.Config == nil || req.Key == "" {
 		respond(wire.Response{Status: wire.BadRequest, Detail: "was asked about no key or in no config"})
+		return
+	}
+	if r.doubt[hashring.SlotOf(req.Key)] {
+		respond(damaged)
 		return
 	}
 	switch req.Op {
@@ -119,7 +126,10 @@ func (r *Replica) read(req *wire.Request, respond func(wire.Response)) {
 func (r *Replica) lookup(req *wire.Request) wire.Response {
 	if req.HeadOnly {
 		h, ok := r.store.Head(req.Key)
-		if !ok {
+		switch {
+		case h.Damaged:
+			return damaged
+		case !ok:
 			return wire.Response{Status: wire.OK}
 		}
 		return wire.Response{Status: wire.OK, Record: record.Record{Key: req.Key, Version: h.Version, Deleted: h.Deleted}}
@@ -134,5 +144,5 @@ func (r *Replica) lookup(req *wire.Request) wire.Response {
 	return wire.Response{Status: wire.OK, Record: rec}
 }
 
-// damaged refuses what touches a record that can't be read: this replica can't know what it has acknowledged.
+// damaged refuses what touches something that can't be read: this replica can't know what it has acknowledged there.
 var damaged = wire.Response{Status: wire.NotReady, Detail: "found its copy damaged and set it aside"}
