@@ -13,6 +13,7 @@ type History struct {
 	mu     sync.Mutex // guards what follows, and the Ops inside
 	last   int64
 	ops    []*Op
+	acked  int
 	faults []Fault
 }
 
@@ -77,6 +78,9 @@ func (r Running) End(outcome Outcome, a Answer) {
 	}
 	r.op.Return = r.history.stampLocked()
 	r.op.Outcome, r.op.Version, r.op.Detail = outcome, a.Version, a.Detail
+	if outcome == OK {
+		r.history.acked++
+	}
 	if r.op.Kind == Get {
 		r.op.Value, r.op.Found = a.Value, a.Found
 	}
@@ -100,6 +104,13 @@ func (h *History) Ops() []Op {
 		ops[i] = *op
 	}
 	return ops
+}
+
+// Acknowledged returns how many operations have ended OK so far.
+func (h *History) Acknowledged() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.acked
 }
 
 // Faults returns a copy of the faults noted so far, in order.

@@ -31,6 +31,9 @@ func TestHistoryOrdersEventsWhenTheClockStandsStill(t *testing.T) {
 	if ops[2].Outcome != Unknown || ops[2].Return != Never {
 		t.Errorf("Ops()[2] = %v, want unknown and without an end", ops[2])
 	}
+	if got := h.Acknowledged(); got != 2 {
+		t.Errorf("Acknowledged() = %d, want 2", got)
+	}
 	if got := h.Faults(); len(got) != 1 || got[0] != fault {
 		t.Errorf("Faults() = %v, want [%v]", got, fault)
 	}

@@ -1,0 +1,112 @@
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// consulSettings make a cluster on one machine as quick to find out as Consul can be. The bind address is a template that Consul
+// itself expands; an agent that is stopped must not take its services with it.
+const consulSettings = `
+bind_addr = "{{ GetInterfaceIP \"eth0\" }}"
+retry_interval = "1s"
+leave_on_terminate = false
+performance { raft_multiplier = 1 }
+`
+
+// consulEnv names the agent of a machine.
+func (c *Cluster) consulEnv(id string) map[string]string {
+	agent := "consul1"
+	if c.options.Servers > 1 {
+		agent = agentOf(id)
+	}
+	return map[string]string{"CONSUL_HTTP_ADDR": agent + ":8500"}
+}
+
+func agentOf(id string) string { return "agent-" + id }
+
+func (c *Cluster) consulSpec(name string, flags ...string) spec {
+	cmd := []string{"agent", "-node", name, "-data-dir", "/consul/data", "-client", "0.0.0.0", "-log-level", "warn", "-hcl", consulSettings}
+	if c.options.Servers > 1 {
+		for i := range c.options.Servers {
+			cmd = append(cmd, "-retry-join", fmt.Sprintf("consul%d", i+1))
+		}
+	}
+	return spec{name: name, image: c.consulImage, port: "8500/tcp", cmd: append(cmd, flags...)}
+}
+
+// StartConsul starts Consul's servers, and the agents if there are some, and returns when all of them know a leader.
+func (c *Cluster) StartConsul(t testing.TB) {
+	t.Helper()
+	var specs []spec
+	for i := range c.options.Servers {
+		specs = append(specs, c.consulSpec(fmt.Sprintf("consul%d", i+1), "-server", "-ui", "-bootstrap-expect", fmt.Sprint(c.options.Servers)))
+	}
+	if c.options.Servers > 1 {
+		for i := range c.options.Nodes {
+			specs = append(specs, c.consulSpec(agentOf(fmt.Sprintf("n%d", i+1))))
+		}
+		for i := range c.options.Gateways {
+			specs = append(specs, c.consulSpec(agentOf(fmt.Sprintf("g%d", i+1))))
+		}
+	}
+	c.launch(t, specs...)
+	for _, s := range specs {
+		c.WaitLeader(t, s.name)
+	}
+}
+
+// StopConsul stops one of Consul's machines. It keeps what it knows for StartConsulAgain.
+func (c *Cluster) StopConsul(t testing.TB, name string) { t.Helper(); c.do(t, name, (*machine).stop) }
+
+// KillConsul is StopConsul by SIGKILL.
+func (c *Cluster) KillConsul(t testing.TB, name string) { t.Helper(); c.do(t, name, (*machine).kill) }
+
+// StartConsulAgain starts one of Consul's machines with all that it knew, and waits until it knows a leader.
+func (c *Cluster) StartConsulAgain(t testing.TB, name string) {
+	t.Helper()
+	c.do(t, name, (*machine).start)
+	c.WaitLeader(t, name)
+}
+
+// EmptyConsul puts another Consul, which knows nothing, in the place of the only server.
+func (c *Cluster) EmptyConsul(t testing.TB) {
+	t.Helper()
+	c.do(t, "consul1", (*machine).remove)
+	c.StartConsul(t)
+}
+
+// WaitLeader waits until one of Consul's machines knows a leader, and returns the leader's address in the network.
+func (c *Cluster) WaitLeader(t testing.TB, name string) (leader string) {
+	t.Helper()
+	eventually(t, readyPatience, name+" knows a leader", func() error {
+		r := c.client.Do(t.Context(), "GET", c.Address(t, name), "/v1/status/leader", nil)
+		leader = strings.Trim(strings.TrimSpace(r.Text), `"`)
+		if r.Status != 200 || leader == "" {
+			return fmt.Errorf("/v1/status/leader: %v", r)
+		}
+		return nil
+	})
+	return leader
+}
+
+// Leader returns the name of the server that leads.
+func (c *Cluster) Leader(t testing.TB) string {
+	t.Helper()
+	leader := c.WaitLeader(t, "consul1")
+	for i := range c.options.Servers {
+		name := fmt.Sprintf("consul%d", i+1)
+		ip, err := c.machine(t, name).ctr.ContainerIP(t.Context())
+		if err != nil {
+			t.Fatalf("find the address of %s: %v", name, err)
+		}
+		if strings.HasPrefix(leader, ip+":") {
+			return name
+		}
+	}
+	t.Fatalf("the leader %s is none of the servers", leader)
+	return ""
+}

@@ -1,0 +1,163 @@
+//go:build integration
+
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func consulStopped(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("stop Consul")
+	c.StopConsul(t, "consul1")
+	l.Continue(t, 3*loadRate)
+	c.expectRing(t, 3)
+	c.StartConsulAgain(t, "consul1")
+	c.WaitRing(t, 3)
+	l.Continue(t, loadRate)
+	l.Judge(t, Promise{})
+}
+
+// The ring is kept although Consul knows nothing any more, until the nodes have told it again.
+func consulEmptied(t *testing.T, c *Cluster) {
+	before, err := c.Ring(t, "g1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("restart Consul empty")
+	c.EmptyConsul(t)
+	c.expectRing(t, 3)
+	began := time.Now()
+	eventually(t, 15*time.Second, "Consul knows all nodes again", func() error {
+		c.expectRing(t, 3)
+		return c.checkPassing(t, "consul1", 3)
+	})
+	t.Logf("Consul knew all nodes again after %v", time.Since(began).Round(time.Millisecond))
+	l.Continue(t, 2*loadRate)
+	c.WaitRing(t, 3)
+	after, err := c.Ring(t, "g1")
+	if err != nil || after.Generation < before.Generation {
+		t.Errorf("generation = %d (%v), want %d or later: it must not go back", after.Generation, err, before.Generation)
+	}
+	l.Judge(t, Promise{})
+}
+
+// expectRing fails the test if a ring isn't as large as it has to stay.
+func (c *Cluster) expectRing(t *testing.T, n int) {
+	t.Helper()
+	for _, g := range []string{"g1", "g2"} {
+		ring, err := c.Ring(t, g)
+		if err != nil || len(ring.Nodes) != n {
+			t.Errorf("ring of %s = %v, away %v (%v), want %d nodes", g, ring.IDs(), ring.Away, err, n)
+		}
+	}
+}
+
+// checkPassing asks Consul itself how many nodes pass.
+func (c *Cluster) checkPassing(t *testing.T, server string, n int) error {
+	r := c.client.Do(t.Context(), http.MethodGet, c.Address(t, server), "/v1/health/service/ringkv-node?passing", nil)
+	var entries []any
+	if err := json.Unmarshal([]byte(r.Text), &entries); err != nil {
+		return fmt.Errorf("health of the nodes: %v: %w", r, err)
+	}
+	if len(entries) != n {
+		return fmt.Errorf("%d of %d nodes pass", len(entries), n)
+	}
+	return nil
+}
+
+func gatewayStartedBlind(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("stop Consul")
+	c.StopConsul(t, "consul1")
+	c.StartGateway(t, "g3")
+	g3 := c.Address(t, "g3")
+	eventually(t, readyPatience, "g3 is alive", func() error {
+		if r := c.client.Do(t.Context(), http.MethodGet, g3, "/livez", nil); r.Status != 200 {
+			return fmt.Errorf("/livez: %v", r)
+		}
+		return nil
+	})
+	for path, want := range map[string]string{"/readyz": "", "/ring": "no_ring", "/kv/some": "no_ring"} {
+		if r := c.client.Do(t.Context(), http.MethodGet, g3, path, nil); r.Status != 503 || r.Error != want {
+			t.Errorf("GET %s without a ring = %v, want 503 %s", path, r, want)
+		}
+	}
+	if r := c.client.Put(t.Context(), g3, "some", "value"); r.Status != 503 || r.Error != "no_ring" || r.Outcome != "none" {
+		t.Errorf("PUT without a ring = %v, want 503 no_ring, outcome none", r)
+	}
+	c.StartConsulAgain(t, "consul1")
+	c.WaitRing(t, 3)
+	l.Continue(t, loadRate)
+	l.Judge(t, Promise{})
+	c.do(t, "g3", (*machine).stop)
+	c.forget("g3")
+}
+
+// Three servers, and an agent beside each node and gateway: what restarts and elections do to those who watch.
+func TestReadsAndWritesSurviveInAClusterOfConsul(t *testing.T) {
+	c := NewCluster(t, Options{Gateways: 2, Servers: 3})
+	t.Run("two gateways agree", func(t *testing.T) { gatewaysAgree(t, c) })
+	t.Run("the leader of Consul killed", func(t *testing.T) {
+		l := c.StartLoad(t, steady, "g1", "g2")
+		leader := c.Leader(t)
+		l.Fault("kill %s, the leader", leader)
+		c.KillConsul(t, leader)
+		l.Continue(t, 4*loadRate)
+		c.expectRing(t, 3)
+		c.StartConsulAgain(t, leader)
+		c.WaitRing(t, 3)
+		l.Judge(t, Promise{})
+	})
+	for _, how := range []struct {
+		name string
+		end  func(*Cluster, testing.TB, string)
+	}{{"stopped", (*Cluster).StopConsul}, {"killed", (*Cluster).KillConsul}} {
+		t.Run("agents "+how.name+" and started again", func(t *testing.T) {
+			l := c.StartLoad(t, steady, "g1", "g2")
+			for _, id := range []string{"n1", "g1"} {
+				l.Fault("%s the agent of %s", how.name, id)
+				how.end(c, t, agentOf(id))
+				l.Continue(t, loadRate)
+				c.StartConsulAgain(t, agentOf(id))
+				c.WaitRing(t, 3)
+				l.Continue(t, loadRate)
+			}
+			l.Judge(t, Promise{})
+		})
+	}
+	t.Run("a node killed while Consul has no leader", func(t *testing.T) {
+		l := c.StartLoad(t, steady, "g1", "g2")
+		leader := c.Leader(t)
+		l.Fault("kill %s, the leader, and n2", leader)
+		c.KillConsul(t, leader)
+		c.KillNode(t, "n2")
+		l.Continue(t, 2*loadRate)
+		c.StartConsulAgain(t, leader)
+		c.StartNode(t, "n2")
+		c.WaitRing(t, 3)
+		l.Judge(t, Promise{})
+	})
+}
+
+// Two gateways that never talk to each other name the same owners, in the same order, for every key.
+func gatewaysAgree(t *testing.T, c *Cluster) {
+	first := map[string]int{}
+	for i := range 200 {
+		key := fmt.Sprintf("agree/%d", i)
+		one, two := strings.Join(c.OwnersOf(t, "g1", key), " "), strings.Join(c.OwnersOf(t, "g2", key), " ")
+		if one != two || len(strings.Fields(one)) != 3 {
+			t.Errorf("owners of %q = %q by g1, %q by g2, want the same three", key, one, two)
+		}
+		first[strings.Fields(one + " none")[0]]++
+	}
+	if len(first) != 3 {
+		t.Errorf("first owners of 200 keys = %v, want all three nodes among them", first)
+	}
+}

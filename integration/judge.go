@@ -1,0 +1,120 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"ringkv/integration/oracle"
+)
+
+// Promise is how available the cluster has to be while a fault lasts. The zero Promise is what the README promises with any one node
+// in trouble: at most one operation in a thousand fails, and no client waits more than a second.
+type Promise struct {
+	Errors float64       // of all operations, 0 to 1
+	Gap    time.Duration // without an answer, for any one client
+	Copies int           // of what was acknowledged, in the end; the write quorum if 0
+}
+
+func (p Promise) withDefaults(replicas int) Promise {
+	if p.Errors == 0 {
+		p.Errors = 0.001
+	}
+	if p.Gap == 0 {
+		p.Gap = time.Second
+	}
+	if p.Copies == 0 {
+		p.Copies = replicas/2 + 1
+	}
+	return p
+}
+
+// Judge stops the load and holds all promises against what its clients saw, and against what every gateway, and every
+// node's own disk, says now. The cluster has to be whole again.
+func (l *Load) Judge(t testing.TB, p Promise) {
+	t.Helper()
+	end := l.History.Now()
+	l.Stop()
+	p = p.withDefaults(l.cluster.options.Replicas)
+	ops, faults := l.History.Ops(), l.History.Faults()
+	if err := oracle.CheckValid(ops, faults, validRate); err != nil {
+		t.Fatal(err)
+	}
+	available := oracle.Measure(ops, faults[0].At, end)
+	t.Logf("%d operations in all; from %q on: %v", len(ops), faults[0].What, available)
+
+	gateways, nodes := l.cluster.Gateways(), l.cluster.Nodes()
+	answered := l.readAll(t, ops, gateways, (*Client).Get)
+	held := l.readAll(t, ops, nodes, (*Client).Local)
+	for check, err := range map[string]error{
+		"available":    available.Check(p.Errors, p.Gap),
+		"register":     oracle.CheckRegister(ops),
+		"versions":     oracle.CheckVersions(ops),
+		"values":       oracle.CheckValues(ops),
+		"acknowledged": oracle.CheckAcked(ops, answered, gateways...),
+		"deleted":      oracle.CheckDeleted(ops, answered, gateways...),
+		"copies":       oracle.CheckCopies(ops, held, p.Copies),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", check, err)
+		}
+	}
+}
+
+// A question asks a place, by its address, for a key.
+type question func(c *Client, ctx context.Context, addr, key string) Reply
+
+// readAll asks each of the places for each key of the history.
+func (l *Load) readAll(t testing.TB, ops []oracle.Op, places []string, ask question) (readings []oracle.Reading) {
+	t.Helper()
+	keys := map[string]bool{}
+	for _, op := range ops {
+		keys[op.Key] = true
+	}
+	addrs := map[string]string{}
+	for _, place := range places {
+		addrs[place] = l.cluster.Address(t, place)
+	}
+	work := make(chan string)
+	var mu sync.Mutex // guards readings and failed
+	var failed error
+	var running sync.WaitGroup
+	for range loadClients {
+		running.Go(func() {
+			for key := range work {
+				for _, place := range places {
+					r, err := l.readOne(t.Context(), place, addrs[place], key, ask)
+					mu.Lock()
+					if failed == nil {
+						failed = err
+					}
+					readings = append(readings, r)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for key := range maps.Keys(keys) {
+		work <- key
+	}
+	close(work)
+	running.Wait()
+	if failed != nil {
+		t.Fatalf("the cluster is whole again, and can't be read: %v", failed)
+	}
+	return readings
+}
+
+func (l *Load) readOne(ctx context.Context, place, addr, key string, ask question) (oracle.Reading, error) {
+	r := ask(l.client, ctx, addr, key)
+	outcome, answer := r.verdict(oracle.Get)
+	if outcome != oracle.OK {
+		return oracle.Reading{}, fmt.Errorf("read %q from %s: %v", key, place, r)
+	}
+	return oracle.Reading{From: place, Key: key, Value: answer.Value, Found: answer.Found && !r.Deleted}, nil
+}

@@ -1,0 +1,153 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/network"
+)
+
+// A machine is one container of a cluster: a Consul agent, a node or a gateway. Others in the cluster reach it by its name.
+type machine struct {
+	name   string
+	port   string // the one that is published, such as "8001/tcp"
+	ctr    *testcontainers.DockerContainer
+	docker *client.Client
+
+	mu   sync.Mutex // guards addr
+	addr string     // host:port from here; another one after each start
+}
+
+// A spec is what a machine runs.
+type spec struct {
+	name, image, port string
+	cmd               []string
+	env               map[string]string
+}
+
+// launch creates and starts a container in the network. It's stopped, and forgotten with its data, when the test ends.
+// It may be called from any goroutine.
+func launch(t testing.TB, docker *client.Client, net *testcontainers.DockerNetwork, s spec) (*machine, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), startPatience)
+	defer cancel()
+	ctr, err := testcontainers.Run(ctx, s.image,
+		testcontainers.WithCmd(s.cmd...),
+		testcontainers.WithEnv(s.env),
+		testcontainers.WithExposedPorts(s.port),
+		testcontainers.WithLabels(labels()),
+		testcontainers.WithHostConfigModifier(small),
+		network.WithNetwork([]string{s.name}, net),
+	)
+	m := &machine{name: s.name, port: s.port, ctr: ctr, docker: docker}
+	testcontainers.CleanupContainer(t, ctr, testcontainers.StopTimeout(0))
+	t.Cleanup(func() { m.explain(t) }) // before the clean-up above: the last registered runs first
+	if err != nil {
+		return nil, fmt.Errorf("start %s from %s: %w", s.name, s.image, err)
+	}
+	return m, m.locate(ctx)
+}
+
+// locate finds out where the published port is.
+func (m *machine) locate(ctx context.Context) error {
+	host, err := m.ctr.Host(ctx)
+	if err != nil {
+		return fmt.Errorf("find the host of %s: %w", m.name, err)
+	}
+	port, err := m.ctr.MappedPort(ctx, m.port)
+	if err != nil {
+		return fmt.Errorf("find the published port of %s: %w", m.name, err)
+	}
+	// Docker may publish another port for IPv6 than for IPv4 under the same name.
+	host = strings.Replace(host, "localhost", "127.0.0.1", 1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.addr = fmt.Sprintf("%s:%d", host, port.Num())
+	return nil
+}
+
+// address returns where the machine is reached from here.
+func (m *machine) address() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.addr
+}
+
+// kill is SIGKILL: nothing is finished, nothing is flushed.
+func (m *machine) kill(ctx context.Context) error {
+	_, err := m.docker.ContainerKill(ctx, m.ctr.GetContainerID(), client.ContainerKillOptions{Signal: "KILL"})
+	return m.named("kill", err)
+}
+
+// stop is SIGTERM, and waiting until it's over.
+func (m *machine) stop(ctx context.Context) error {
+	patience := startPatience
+	return m.named("stop", m.ctr.Stop(ctx, &patience))
+}
+
+// start starts the container again, with the data that it had.
+func (m *machine) start(ctx context.Context) error {
+	if _, err := m.docker.ContainerStart(ctx, m.ctr.GetContainerID(), client.ContainerStartOptions{}); err != nil {
+		return m.named("start", err)
+	}
+	return m.locate(ctx)
+}
+
+// pause freezes all processes: connections stay open, and nothing answers.
+func (m *machine) pause(ctx context.Context) error {
+	_, err := m.docker.ContainerPause(ctx, m.ctr.GetContainerID(), client.ContainerPauseOptions{})
+	return m.named("pause", err)
+}
+
+func (m *machine) resume(ctx context.Context) error {
+	_, err := m.docker.ContainerUnpause(ctx, m.ctr.GetContainerID(), client.ContainerUnpauseOptions{})
+	return m.named("resume", err)
+}
+
+func (m *machine) remove(ctx context.Context) error {
+	return m.named("remove", m.ctr.Terminate(ctx, testcontainers.StopTimeout(0)))
+}
+
+// awaitExit returns when the process has ended.
+func (m *machine) awaitExit(ctx context.Context) error {
+	wait := m.docker.ContainerWait(ctx, m.ctr.GetContainerID(), client.ContainerWaitOptions{})
+	select {
+	case <-wait.Result:
+		return nil
+	case err := <-wait.Error:
+		return m.named("wait for the end of", err)
+	}
+}
+
+func (m *machine) named(verb string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", verb, m.name, err)
+}
+
+// maxLog bounds how much of a machine's log a failed test shows.
+const maxLog = 6 << 10
+
+// explain shows the end of the machine's log if the test has failed.
+func (m *machine) explain(t testing.TB) {
+	if !t.Failed() || m.ctr == nil {
+		return
+	}
+	logs, err := m.ctr.Logs(context.Background())
+	if err != nil {
+		t.Logf("log of %s: %v", m.name, err)
+		return
+	}
+	text, err := io.ReadAll(logs)
+	err = errors.Join(err, logs.Close())
+	t.Logf("the end of the log of %s (%v):\n%s", m.name, err, text[max(0, len(text)-maxLog):])
+}

@@ -1,0 +1,156 @@
+//go:build integration
+
+package integration
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+)
+
+// One cluster is asked one question after the other; each leaves it whole.
+func TestReadsAndWritesSurvive(t *testing.T) {
+	c := NewCluster(t, Options{Gateways: 2})
+	for _, q := range []struct {
+		name string
+		ask  func(t *testing.T, c *Cluster)
+	}{
+		{"a node killed", nodeKilled},
+		{"a node paused", nodePaused},
+		{"a node destroyed", nodeDestroyed},
+		{"a node restarted", nodeRestarted},
+		{"nodes rolled one after the other", nodesRolled},
+		{"a node out of the ring by its check", nodeInMaintenance},
+		{"Consul stopped", consulStopped},
+		{"a gateway started while Consul is down", gatewayStartedBlind},
+		{"Consul restarted empty", consulEmptied},
+		{"all nodes killed at once", allNodesKilled},
+	} {
+		t.Run(q.name, func(t *testing.T) { q.ask(t, c) })
+	}
+}
+
+func nodeKilled(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("kill n1")
+	c.KillNode(t, "n1")
+	c.WaitRing(t, 2)
+	l.Continue(t, loadRate)
+	c.StartNode(t, "n1")
+	c.WaitRing(t, 3)
+	l.Continue(t, loadRate)
+	l.Judge(t, Promise{})
+}
+
+// A node that hangs takes Consul an interval and a timeout to notice, and the gateways have to do without it from the first moment.
+func nodePaused(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("pause n2")
+	began := time.Now()
+	c.PauseNode(t, "n2")
+	c.awaitGone(t, "n2", began)
+	l.Continue(t, 2*loadRate)
+	c.ResumeNode(t, "n2")
+	c.WaitRing(t, 3)
+	l.Continue(t, loadRate)
+	l.Judge(t, Promise{})
+}
+
+func nodeDestroyed(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("destroy n3")
+	began := time.Now()
+	c.DestroyNode(t, "n3")
+	c.awaitGone(t, "n3", began)
+	l.Continue(t, loadRate)
+	c.StartNode(t, "n3")
+	c.WaitRing(t, 3)
+	l.Continue(t, loadRate)
+	l.Judge(t, Promise{})
+}
+
+func nodeRestarted(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("stop n1 in good order")
+	c.StopNode(t, "n1")
+	c.WaitRing(t, 2)
+	l.Continue(t, loadRate)
+	c.StartNode(t, "n1")
+	c.WaitRing(t, 3)
+	l.Continue(t, loadRate)
+	l.Judge(t, Promise{})
+}
+
+func nodesRolled(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	for _, id := range c.Nodes() {
+		l.Fault("restart %s", id)
+		c.RestartNode(t, id, 3)
+		l.Continue(t, loadRate/2)
+	}
+	l.Judge(t, Promise{})
+}
+
+// An operator takes a node out in Consul, and puts it back.
+func nodeInMaintenance(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("maintenance of n2")
+	began := time.Now()
+	c.maintain(t, "n2", true)
+	c.awaitGone(t, "n2", began)
+	l.Continue(t, loadRate)
+	c.maintain(t, "n2", false)
+	c.WaitRing(t, 3)
+	l.Continue(t, loadRate)
+	l.Judge(t, Promise{})
+}
+
+func (c *Cluster) maintain(t *testing.T, id string, on bool) {
+	t.Helper()
+	path := fmt.Sprintf("/v1/agent/service/maintenance/ringkv-node-%s?enable=%v&reason=tested", id, on)
+	if r := c.client.Do(t.Context(), http.MethodPut, c.Address(t, "consul1"), path, nil); r.Status != 200 {
+		t.Fatalf("PUT %s = %v, want 200", path, r)
+	}
+}
+
+// goneWithin is a check's interval and timeout, 100 ms until all know, and half a second for a machine that is busy testing.
+const goneWithin = time.Second + 500*time.Millisecond + 100*time.Millisecond + 500*time.Millisecond
+
+// awaitGone checks that a node leaves the ring of every gateway in the time that is promised.
+func (c *Cluster) awaitGone(t *testing.T, id string, began time.Time) {
+	t.Helper()
+	for _, g := range c.Gateways() {
+		eventually(t, readyPatience, id+" is gone from the ring of "+g, func() error {
+			ring, err := c.Ring(t, g)
+			if err == nil && slices.Contains(ring.IDs(), id) {
+				err = fmt.Errorf("on the ring: %v", ring.IDs())
+			}
+			return err
+		})
+		if took := time.Since(began); took > goneWithin {
+			t.Errorf("%s was gone from the ring of %s after %v, want %v at most", id, g, took, goneWithin)
+		} else {
+			t.Logf("%s was gone from the ring of %s after %v", id, g, took.Round(time.Millisecond))
+		}
+	}
+}
+
+// No machine is left to answer, and all of it was acknowledged from disk.
+func allNodesKilled(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("kill all nodes")
+	for _, id := range c.Nodes() {
+		c.KillNode(t, id)
+	}
+	for _, id := range c.Nodes() {
+		c.StartNode(t, id)
+	}
+	c.WaitRing(t, 3)
+	l.Continue(t, loadRate)
+	l.Judge(t, whateverFails)
+}
+
+// whateverFails is for faults that nobody promises to survive without an error: what counts is that nothing is lost.
+var whateverFails = Promise{Errors: 1, Gap: time.Hour}
