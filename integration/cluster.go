@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/network"
 )
@@ -44,7 +43,7 @@ const (
 // called concurrently, each from the goroutine of the test that it's given, and fail that test if what they say can't be
 // done. All of it is removed when the test that made it ends.
 type Cluster struct {
-	docker      *client.Client
+	docker      *testcontainers.DockerClient
 	net         *testcontainers.DockerNetwork
 	consulImage string
 	options     Options

@@ -36,9 +36,9 @@ const (
 
 // newDocker returns a client of the Docker engine. Without one the test is skipped, and fails where CI=true: a run that tested
 // nothing must not look like one that passed.
-func newDocker(t testing.TB) *client.Client {
+func newDocker(t testing.TB) *testcontainers.DockerClient {
 	t.Helper()
-	docker, err := testcontainers.NewDockerClient()
+	docker, err := testcontainers.NewDockerClientWithOpts(t.Context())
 	if err == nil {
 		_, err = docker.Ping(t.Context(), client.PingOptions{})
 	}
@@ -58,7 +58,7 @@ func newDocker(t testing.TB) *client.Client {
 }
 
 // consulImage returns the image to run Consul from.
-func consulImage(ctx context.Context, docker *client.Client) (string, error) {
+func consulImage(ctx context.Context, docker *testcontainers.DockerClient) (string, error) {
 	wanted := cmp.Or(os.Getenv("CONSUL_IMAGE"), "hashicorp/consul:1.22")
 	for _, image := range []string{wanted, homeBuiltConsul} {
 		if _, err := docker.ImageInspect(ctx, image); err == nil {
@@ -84,7 +84,7 @@ func labels() map[string]string {
 
 // sweep removes containers and networks that runs have left behind: this one's, and those of runs that must be long dead.
 // Without the reaper of testcontainers, which is an image to pull, nobody else does it.
-func sweep(ctx context.Context, docker *client.Client, now time.Time) error {
+func sweep(ctx context.Context, docker *testcontainers.DockerClient, now time.Time) error {
 	marked := client.Filters{}.Add("label", runLabel)
 	containers, err := docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: marked})
 	if err != nil {

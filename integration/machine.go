@@ -21,7 +21,7 @@ type machine struct {
 	name   string
 	port   string // the one that is published, such as "8001/tcp"
 	ctr    *testcontainers.DockerContainer
-	docker *client.Client
+	docker *testcontainers.DockerClient
 
 	mu   sync.Mutex // guards addr
 	addr string     // host:port from here; another one after each start
@@ -36,7 +36,7 @@ type spec struct {
 
 // launch creates and starts a container in the network. It's stopped, and forgotten with its data, when the test ends.
 // It may be called from any goroutine.
-func launch(t testing.TB, docker *client.Client, net *testcontainers.DockerNetwork, s spec) (*machine, error) {
+func launch(t testing.TB, docker *testcontainers.DockerClient, net *testcontainers.DockerNetwork, s spec) (*machine, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), startPatience)
 	defer cancel()
 	ctr, err := testcontainers.Run(ctx, s.image,

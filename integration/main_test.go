@@ -40,7 +40,7 @@ func checkEnvironment(getenv func(string) string) error {
 func sweepNow() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	docker, err := testcontainers.NewDockerClient()
+	docker, err := testcontainers.NewDockerClientWithOpts(ctx)
 	if err != nil {
 		return // newDocker tells each test
 	}

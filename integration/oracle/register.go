@@ -110,4 +110,3 @@ func zonesOf(values map[string]*cluster, ops []Op) (forward, instants []zone) {
 	slices.SortFunc(instants, func(a, b zone) int { return cmp.Compare(a.from, b.from) })
 	return forward, instants
 }
-
