@@ -189,6 +189,39 @@ func TestConsulFailingInTheMiddleOfADoubtKeepsTheRing(t *testing.T) {
 	})
 }
 
+// A Consul that comes back empty is filled again node by node: whoever is a moment late must not be taken for dead.
+func TestOneMissingAfterAnOutageIsHeldIfItServes(t *testing.T) {
+	within(t, func(t *testing.T, c *fakeConsul, w *Watcher) {
+		c.set(func() { c.err = errDown })
+		sleep(t.Context(), time.Minute)
+		c.check(false, "b")
+		c.set(func() { c.err = nil })
+		sleep(t.Context(), 10*time.Second)
+		wantMembers(t, w, abc...)
+		wantState(t, w, Confirm)
+		c.check(true, "b")
+		sleep(t.Context(), 2*holdReread)
+		wantMembers(t, w, abc...)
+		wantState(t, w, Live)
+		c.check(false, "b") // and later it's the ordinary failure again
+		synctest.Wait()
+		wantMembers(t, w, "a", "c")
+	})
+}
+
+func TestOneMissingAfterAnOutageLeavesIfItIsDead(t *testing.T) {
+	within(t, func(t *testing.T, c *fakeConsul, w *Watcher) {
+		c.set(func() { c.err = errDown })
+		sleep(t.Context(), time.Minute)
+		c.die("b")
+		c.check(false, "b")
+		c.set(func() { c.err = nil })
+		sleep(t.Context(), backoffCap)
+		wantMembers(t, w, "a", "c")
+		wantState(t, w, Live)
+	})
+}
+
 func TestAConfirmingReadIsConsistentAndWhole(t *testing.T) {
 	within(t, func(t *testing.T, c *fakeConsul, w *Watcher) {
 		c.asked()

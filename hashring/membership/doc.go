@@ -13,14 +13,14 @@
 //     "200 []" with index 1). Both bodies are thrown away. After an error or a lower index the next question carries
 //     index 0, which goes to a server and gives the whole set, or an honest error.
 //   - One node fewer is the ordinary failure and takes effect at once. All nodes fewer, or more than half of those that
-//     stood there within the last few seconds, is how a restarted agent or a wiped Consul looks: then a consistent read
-//     and the nodes' own /health-check decide. Nodes that don't answer go at once; those that do stay for up to 15 s,
+//     stood there within the last few seconds, or any at all when the watch was interrupted, is how a restarted agent or
+//     a wiped Consul looks: then a consistent read and the nodes' own /health-check decide. Nodes that don't answer go at once; those that do stay for up to 15 s,
 //     in which their registrations come back. The last ring is never emptied: with nobody left to ask, requests fail by
 //     themselves, and fast.
 //   - Every minute or so the whole set is read afresh, which mends whatever index arithmetic could get wrong.
 //
-// The price: a node that Consul calls critical but that answers us stays for 15 s if most others vanished with it; a
-// cluster that is really shrunk to nothing keeps being shown until a node joins or the program restarts; and each
+// The price: a node that Consul calls critical but that answers us stays for 15 s if most others vanished with it, or if
+// Consul was away; a cluster that is really shrunk to nothing keeps being shown until a node joins or the program restarts; and each
 // process keeps one connection to its agent occupied.
 //
 // What it does not do: judge single requests, remember members over a restart, or number its snapshots. Placement, which

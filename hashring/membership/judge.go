@@ -13,22 +13,31 @@ const (
 	unmoved                   // the index waited for: the wait ran out, the body says nothing
 	same                      // the members that are known
 	credible                  // other members
-	suspicious                // so many fewer that it has to be confirmed
+	suspicious                // fewer, in a way that has to be confirmed
 )
 
-// judge decides about an answer with index got to a question that waited for another index (0 if it didn't wait). have
-// is what is known, nil if nothing is; next is what the answer says; both are sorted.
-func judge(waited, got uint64, have *Snapshot, next []Member, left departures) verdict {
+// known is what an answer is held against.
+type known struct {
+	have        *Snapshot // nil while nothing is known
+	left        departures
+	interrupted bool // the watch was, by an error or an index that went back
+}
+
+// judge decides about an answer with index got, to a question that waited for another index (0 if it didn't wait),
+// which says that next (sorted) are the members.
+func (k known) judge(waited, got uint64, next []Member) verdict {
 	switch {
 	case waited > 0 && got < waited:
 		return backwards
 	case waited > 0 && got == waited:
 		return unmoved
-	case have == nil:
+	case k.have == nil:
 		return credible
-	case slices.Equal(have.Members, next):
+	case slices.Equal(k.have.Members, next):
 		return same
-	case left.shrinks(have.Members, next):
+	case k.interrupted && len(missing(k.have.Members, next)) > 0:
+		return suspicious // a Consul that was away comes back with nodes that it has yet to hear of
+	case k.left.shrinks(k.have.Members, next):
 		return suspicious
 	}
 	return credible

@@ -53,8 +53,25 @@ func TestJudge(t *testing.T) {
 		{"all of three, at index 0", 0, 2, three, nil, suspicious},
 		{"the only one", 7, 8, snapshot("a"), nil, suspicious},
 	} {
-		if got := judge(c.waited, c.got, c.have, c.next, departures{}); got != c.want {
+		if got := (known{have: c.have}).judge(c.waited, c.got, c.next); got != c.want {
 			t.Errorf("%s: judge = %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestJudgeAfterAnInterruption(t *testing.T) {
+	k := known{have: snapshot("a", "b", "c"), interrupted: true}
+	for _, c := range []struct {
+		next []Member
+		want verdict
+	}{
+		{list("a", "b", "c"), same},
+		{list("a", "b", "c", "d"), credible},
+		{list("a", "b"), suspicious},
+		{list("a", "b", "d"), suspicious},
+	} {
+		if got := k.judge(0, 9, c.next); got != c.want {
+			t.Errorf("judge(%v) = %v, want %v", ids(c.next), got, c.want)
 		}
 	}
 }

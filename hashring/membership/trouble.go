@@ -24,7 +24,7 @@ func errorKind(err error) string {
 
 // blind keeps what is known and makes the next question start afresh.
 func (w *Watcher) blind(err error) {
-	w.index = 0
+	w.index, w.interrupted = 0, true
 	size := 0
 	if s := w.Snapshot(); s != nil {
 		w.state.Store(int32(Blind))

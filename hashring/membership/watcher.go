@@ -76,6 +76,8 @@ type Watcher struct {
 	left     departures
 	skipped  string // what was last reported
 	trouble  string // kind of the error last reported, empty while there is none
+	// since members were last shown for sure, there was an error or an index that went back
+	interrupted bool
 }
 
 // NewWatcher returns a Watcher that asks query who is registered, and probe whether a node still serves when the
@@ -126,9 +128,10 @@ func (w *Watcher) step(ctx context.Context) error {
 	}
 	next, lost := passing(answer.Entries)
 	w.left.forget(time.Now())
-	verdict := judge(req.Index, answer.Index, w.Snapshot(), next, w.left)
+	verdict := known{w.Snapshot(), w.left, w.interrupted}.judge(req.Index, answer.Index, next)
 	w.index = nextIndex(req.Index, answer.Index)
 	if verdict == backwards {
+		w.interrupted = true
 		w.metrics.resets.Inc()
 		w.log.Debug("Consul's index went back, reading afresh", "from", req.Index, "to", answer.Index)
 		return nil
@@ -196,6 +199,7 @@ func (w *Watcher) askAnyServer(ctx context.Context, cause error) (*Answer, error
 func (w *Watcher) show(next []Member, index uint64) {
 	w.touch()
 	w.state.Store(int32(Live))
+	w.interrupted = false
 	w.replace(next, index)
 }
 

@@ -39,7 +39,7 @@ func startNode(t *testing.T, consul *consultest.Agent, id string, seen func() bo
 	n.registrar, err = registry.New(registry.NewAgent(consul.Client), registry.Desired{
 		Service: service, ID: id, Addr: n.addr, Tags: []string{"v1"}, Weight: 2,
 		Meta: registry.NodeMeta(id, "disk-"+id, "memory", 3, 1024, "a", "1.0"),
-	}, registry.Options{Seen: seen})
+	}, registry.Options{Seen: seen, Log: quiet().Log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func run(t *testing.T, f func(context.Context) error) {
 
 func startWatcher(t *testing.T, consul *consultest.Agent) *membership.Watcher {
 	t.Helper()
-	w := membership.NewWatcher(membership.NewConsulQuery(consul.Client, service), membership.NewHTTPProbe(), membership.Options{})
+	w := membership.NewWatcher(membership.NewConsulQuery(consul.Client, service), membership.NewHTTPProbe(), membership.Options{Log: quiet().Log})
 	run(t, w.Run)
 	return w
 }
@@ -211,7 +211,7 @@ func TestLeftoversGoAndMaintenanceStays(t *testing.T) {
 	if err := agent.EnableServiceMaintenance(service+"-n1", "new disk"); err != nil {
 		t.Fatal(err)
 	}
-	again, err := registry.New(registry.NewAgent(consul.Client), registry.Desired{Service: service, ID: "n1", Addr: n.addr}, registry.Options{})
+	again, err := registry.New(registry.NewAgent(consul.Client), registry.Desired{Service: service, ID: "n1", Addr: n.addr}, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

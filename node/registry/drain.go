@@ -27,6 +27,12 @@ func (r *Registrar) Drain(ctx context.Context) error {
 	}
 	r.log.Info("deregistered from Consul", "service", r.desired.ServiceID())
 	r.waitUnseen(ctx)
+	// A registration that was cut short may have reached the agent late.
+	if err := r.deregisterOnce(context.WithoutCancel(ctx)); err == nil {
+		r.log.Info("deregistered from Consul once more: a registration had arrived late")
+	} else if !errors.Is(err, ErrUnknown) {
+		r.log.Warn("could not make sure that the registration stays gone", "error", err)
+	}
 	r.state.Store(int32(Gone))
 	return nil
 }
