@@ -11,9 +11,9 @@ import (
 var (
 	// ErrClosed is returned by every method after Close.
 	ErrClosed = errors.New("store is closed")
-	// ErrFull is returned by Apply when the disk has no room. Nothing of the batch was kept; reads go on, and a later Apply
-	// succeeds once there is room.
-	ErrFull = errors.New("no space left for the store: free some, or give it a larger disk; writing goes on by itself then")
+	// ErrFull is returned by Apply when the disk took no write, for want of room as a rule; the error says why. Nothing of the batch was
+	// kept; reads go on, and a later Apply succeeds once there is room.
+	ErrFull = errors.New("the disk takes no writes now: free some space, or give the store a larger disk; writing goes on by itself then")
 	// ErrFailed is returned by Apply once a write or a sync has failed in a way after which the file can't be trusted. The
 	// batch at which it happened may come back after a restart. It is final until then.
 	ErrFailed = errors.New("store has failed and takes no more writes: check the disk, then restart the node")
@@ -25,6 +25,9 @@ var (
 type Head struct {
 	Version record.Version
 	Deleted bool
+	// Damaged is set where the record, or perhaps a newer one of the key, is damaged on disk: Get says ErrCorrupt. Version is then the newest
+	// that is known, zero when none is. It must not be taken for an answer about the key.
+	Damaged bool
 }
 
 // A Batch is what one Apply makes durable, all of it or nothing that counts.
@@ -46,7 +49,8 @@ type Stats struct {
 	LiveBytes  int64 // of the newest records
 	DiskBytes  int64
 	Segments   int
-	Damaged    int // records set aside as damaged since the store was opened
+	Damaged    int // records found damaged since the store was opened
+	Doubtful   int // slots of which something may have been lost: see Doubter
 }
 
 // Store keeps the newest record of each key. Apply, Compact and Close may be called concurrently with everything; they
@@ -75,4 +79,15 @@ type Store interface {
 	Stats() Stats
 	// Close ends the store. It waits for the Apply under way. Closing twice is no error.
 	Close() error
+}
+
+// A Doubter is a Store that can lose a line to damage without knowing what the line was about. Then every slot is in doubt: for
+// keys that weren't written since, Get says ErrCorrupt (whether the store knows an older record or none) and Head says Damaged, and SlotState may be
+// an older state.
+type Doubter interface {
+	// Doubtful reports whether something of the slot may have been lost.
+	Doubtful(slot int) bool
+	// Repaired makes durable that the slot's state and records have been stored again from what others hold, and ends the doubt. Errors
+	// as of Apply.
+	Repaired(slot int) error
 }

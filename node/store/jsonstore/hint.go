@@ -1,0 +1,216 @@
+package jsonstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io/fs"
+
+	"ringkv/hashring"
+	"ringkv/node/record"
+	"ringkv/node/store/disk"
+)
+
+// A hint spares reading a segment: it lists the lines of its first bytes that were the newest of their keys and slots when it was
+// written. Those left out were replaced by lines that are durable elsewhere.
+type hint struct {
+	ident  string // of the segment
+	size   int64  // of the segment's part that is listed
+	write  uint64
+	lines  uint64
+	sealed bool
+	newest record.Version
+	items  []byte
+}
+
+const (
+	hintMagic = "ringkv hint 1\n"
+	hintLimit = 1 << 30
+	identLen  = 16
+	hintFixed = len(hintMagic) + identLen + 8 + 8 + 8 + 1 + 16
+)
+
+var errHint = errors.New("hint file can't be believed")
+
+func (h *hint) encode() []byte {
+	b := make([]byte, 0, hintFixed+len(h.items)+4)
+	b = append(b, hintMagic...)
+	b = append(b, h.ident...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.size))
+	b = binary.LittleEndian.AppendUint64(b, h.write)
+	b = binary.LittleEndian.AppendUint64(b, h.lines)
+	b = append(b, boolByte(h.sealed))
+	b = appendVersion(b, h.newest)
+	b = append(b, h.items...)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+func boolByte(v bool) byte {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+func appendVersion(b []byte, v record.Version) []byte {
+	b = binary.LittleEndian.AppendUint64(b, v.HLC)
+	return binary.LittleEndian.AppendUint64(b, v.Writer)
+}
+
+func readVersion(b []byte) record.Version {
+	return record.Version{HLC: binary.LittleEndian.Uint64(b), Writer: binary.LittleEndian.Uint64(b[8:])}
+}
+
+func decodeHint(b []byte) (*hint, error) {
+	if len(b) < hintFixed+4 || string(b[:len(hintMagic)]) != hintMagic {
+		return nil, errHint
+	}
+	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	if crc32.Checksum(body, castagnoli) != sum {
+		return nil, errHint
+	}
+	b = body[len(hintMagic):]
+	h := &hint{ident: string(b[:identLen])}
+	b = b[identLen:]
+	h.size, h.write, h.lines = int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
+	h.sealed = b[24] == 1
+	h.newest = readVersion(b[25:])
+	h.items = b[41:]
+	return h, nil
+}
+
+// An item is the kind, the spot, and what the index wants to know: for a record its version, flags and key, for a state its bytes.
+const itemFixed = 1 + 4 + 4 + 4
+
+func (h *hint) add(kind byte, s spot, rest int) {
+	h.items = append(h.items, kind)
+	h.items = binary.LittleEndian.AppendUint32(h.items, s.off)
+	h.items = binary.LittleEndian.AppendUint32(h.items, s.size)
+	h.items = binary.LittleEndian.AppendUint32(h.items, uint32(rest))
+}
+
+func (h *hint) addRecord(e entry, key []byte) {
+	h.add(kindRecord, e.spot, 17+len(key))
+	h.items = appendVersion(h.items, e.version)
+	h.items = append(h.items, e.flags&flagDeleted)
+	h.items = append(h.items, key...)
+}
+
+func (h *hint) addSlot(kind byte, slot int, s spot, state []byte) {
+	h.add(kind, s, 2+len(state))
+	h.items = binary.LittleEndian.AppendUint16(h.items, uint16(slot))
+	h.items = append(h.items, state...)
+}
+
+// each calls fn for every item. It returns errHint at one that doesn't lie within the segment or makes no sense.
+func (h *hint) each(fn func(l *line, off, size uint32)) error {
+	for b := h.items; len(b) > 0; {
+		if len(b) < itemFixed {
+			return errHint
+		}
+		l := line{kind: b[0], headOK: true, ok: true}
+		off, size, n := binary.LittleEndian.Uint32(b[1:]), binary.LittleEndian.Uint32(b[5:]), int(binary.LittleEndian.Uint32(b[9:]))
+		b = b[itemFixed:]
+		if n > len(b) || int64(off)+int64(size) > h.size || !l.fromItem(b[:n]) {
+			return errHint
+		}
+		fn(&l, off, size)
+		b = b[n:]
+	}
+	return nil
+}
+
+func (l *line) fromItem(b []byte) bool {
+	if l.kind == kindRecord {
+		if len(b) < 18 || len(b) > 17+maxKeyBytes {
+			return false
+		}
+		l.version, l.deleted, l.key = readVersion(b), b[16]&flagDeleted != 0, b[17:]
+		return true
+	}
+	if len(b) < 2 || l.kind != kindState && l.kind != kindRepaired {
+		return false
+	}
+	l.slot, l.value = int(binary.LittleEndian.Uint16(b)), b[2:]
+	return l.slot < hashring.Slots
+}
+
+// writeHints writes the hints that are missing. Whoever calls it holds maintenance, and commit if the active segment is among them.
+// A hint that can't be written only makes the next Open slower, unless it was a sync that failed.
+func (s *Store) writeHints(ctx context.Context, segs []*segment) error {
+	for _, seg := range segs {
+		if s.Failed() != nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if seg.damaged || seg.ident == "" || seg.hinted == seg.size.Load() {
+			continue
+		}
+		err := s.writeHint(seg)
+		if sync := (*disk.SyncError)(nil); errors.As(err, &sync) {
+			return s.fail("write a hint file", err)
+		}
+		if err != nil {
+			s.log.Warn("a hint file can't be written: the next start will be slower", "file", hintName(seg.number), "error", err)
+			continue
+		}
+		s.options.At(PointHintWritten)
+	}
+	return nil
+}
+
+func (s *Store) writeHint(seg *segment) error {
+	h := &hint{ident: seg.ident, size: seg.size.Load(), write: seg.write, lines: seg.lines, newest: s.MaxVersion()}
+	h.sealed = seg.sealed
+	s.index.list(seg.id, h)
+	err := disk.WriteFile(s.disk, hintName(seg.number), h.encode())
+	if err != nil {
+		return err
+	}
+	seg.hinted = h.size
+	return nil
+}
+
+// list adds what lies in the segment to its hint.
+func (x *index) list(seg uint32, h *hint) {
+	for slot := range x.tables {
+		t := &x.tables[slot]
+		t.mu.RLock()
+		for i := range t.entries {
+			if e := t.entries[i]; e.seg == seg {
+				h.addRecord(e, t.keyOf(t.keys, i))
+			}
+		}
+		if t.stateSpot.seg == seg {
+			h.addSlot(kindState, slot, t.stateSpot, t.state)
+		}
+		if t.repaired.seg == seg {
+			h.addSlot(kindRepaired, slot, t.repaired, nil)
+		}
+		t.mu.RUnlock()
+	}
+}
+
+// loadHint returns the hint of a segment, nil when there is none that can be used. Any error but that is the disk's.
+func (s *Store) loadHint(seg *segment) (*hint, error) {
+	name := hintName(seg.number)
+	b, err := disk.ReadFile(s.disk, name, hintLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	h, err := decodeHint(b)
+	if err == nil {
+		err = h.each(func(*line, uint32, uint32) {})
+	}
+	switch {
+	case err != nil:
+		s.log.Warn("a hint file is damaged and is made again", "file", name)
+		return nil, nil
+	case h.ident != seg.ident:
+		return nil, nil // of a segment that was compacted
+	}
+	return h, nil
+}

@@ -1,0 +1,155 @@
+package jsonstore
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+
+	"ringkv/hashring"
+)
+
+// An index knows where the newest line of each key and each slot's state lies. It is safe for concurrent use.
+type index struct {
+	seed    maphash.Seed
+	tables  [hashring.Slots]table
+	live    func(seg uint32, bytes int64) // told how many bytes of a segment come into use, or go out of it
+	keys    atomic.Int64                  // tombstones included
+	deleted atomic.Int64
+}
+
+func newIndex(live func(seg uint32, bytes int64)) *index {
+	return &index{seed: maphash.MakeSeed(), live: live}
+}
+
+func (x *index) slot(key []byte) int { return hashring.SlotOf(stringOf(key)) }
+
+func (x *index) table(key []byte) *table { return &x.tables[x.slot(key)] }
+
+// put makes l, which lies at s, the newest of its key or its slot.
+func (x *index) put(l *line, s spot) {
+	switch l.kind {
+	case kindRecord:
+		e := entry{version: l.version, spot: s}
+		if l.deleted {
+			e.flags |= flagDeleted
+		}
+		if !l.ok {
+			e.flags |= flagDamaged
+		}
+		x.putEntry(l.key, e)
+	case kindState:
+		x.putState(l, s)
+	case kindRepaired:
+		x.repair(l.slot, s)
+	}
+}
+
+func (x *index) putEntry(key []byte, e entry) {
+	t := x.table(key)
+	t.mu.Lock()
+	old, replaced := t.putLocked(x.seed, key, e)
+	t.mu.Unlock()
+	x.live(e.seg, int64(e.size))
+	x.deleted.Add(int64(e.flags & flagDeleted))
+	if !replaced {
+		x.keys.Add(1)
+		return
+	}
+	x.live(old.seg, -int64(old.size))
+	x.deleted.Add(-int64(old.flags & flagDeleted))
+}
+
+func (x *index) putState(l *line, s spot) {
+	t := &x.tables[l.slot]
+	t.mu.Lock()
+	old := t.stateSpot
+	t.stateSpot = s
+	if l.ok {
+		t.state = append([]byte{}, l.value...)
+	} else {
+		t.doubt = true
+	}
+	t.mu.Unlock()
+	x.live(s.seg, int64(s.size))
+	x.live(old.seg, -int64(old.size))
+}
+
+// repair ends the doubt about a slot.
+func (x *index) repair(slot int, s spot) {
+	t := &x.tables[slot]
+	t.mu.Lock()
+	old := t.repaired
+	t.repaired, t.doubt = s, false
+	for i := range t.entries {
+		t.entries[i].flags &^= flagUnsure
+	}
+	t.mu.Unlock()
+	x.live(s.seg, int64(s.size))
+	x.live(old.seg, -int64(old.size))
+}
+
+// doubtBefore notes that a line was lost at s of which it isn't known what it was about: everything known that lies before it
+// may be older than it.
+func (x *index) doubtBefore(s spot) {
+	later := func(other spot) bool { return other.seg == s.seg && other.off >= s.off }
+	for i := range x.tables {
+		t := &x.tables[i]
+		t.mu.Lock()
+		if !later(t.repaired) {
+			t.doubt = true
+			for i := range t.entries {
+				if !later(t.entries[i].spot) {
+					t.entries[i].flags |= flagUnsure
+				}
+			}
+		}
+		t.mu.Unlock()
+	}
+}
+
+// get returns the entry of key. Without one, doubt tells whether there may have been one.
+func (x *index) get(key string) (e entry, ok, doubt bool) {
+	k := bytesOf(key)
+	t := x.table(k)
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if i := t.findLocked(x.seed, k); i >= 0 {
+		return t.entries[i], true, t.doubt
+	}
+	return entry{}, false, t.doubt
+}
+
+// flagDamage marks whatever lies between from and to of a segment as damaged, and reports whether there was anything.
+func (x *index) flagDamage(seg uint32, from, to int64) bool {
+	any := false
+	within := func(s spot) bool {
+		return s.seg == seg && s.size > 0 && int64(s.off) < to && int64(s.off)+int64(s.size) > from
+	}
+	for i := range x.tables {
+		t := &x.tables[i]
+		t.mu.Lock()
+		for i := range t.entries {
+			if within(t.entries[i].spot) {
+				t.entries[i].flags |= flagDamaged
+				any = true
+			}
+		}
+		// The slot's state is in memory, and right. It is only on disk that it is damaged.
+		any = any || within(t.stateSpot) || within(t.repaired)
+		t.mu.Unlock()
+	}
+	return any
+}
+
+// doubtful returns the number of slots of which something may have been lost.
+func (x *index) doubtful() int {
+	n := 0
+	for i := range x.tables {
+		t := &x.tables[i]
+		t.mu.RLock()
+		if t.doubt {
+			n++
+		}
+		t.mu.RUnlock()
+	}
+	return n
+}

@@ -1,0 +1,202 @@
+package jsonstore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"ringkv/node/store/disk"
+)
+
+// loadAll reads the segments into the index, in order.
+func (s *Store) loadAll(files []*file) error {
+	for i, f := range files {
+		s.segments.add(f.segment)
+		s.segments.swap(nil, f.segment)
+		l := &loader{s: s, f: f, last: i == len(files)-1}
+		l.alone = i == len(files)-2 && files[i+1].empty()
+		if err := l.load(); err != nil {
+			for _, rest := range files[i+1:] {
+				err = errors.Join(err, rest.file.Close())
+			}
+			return fmt.Errorf("load %s: %w", f.name(), err)
+		}
+		s.active = f.segment
+	}
+	return nil
+}
+
+// A loader reads one segment into the index.
+type loader struct {
+	s      *Store
+	f      *file
+	last   bool
+	alone  bool // the next segment has no lines yet, so it doesn't prove that the seal is durable
+	judge  judge
+	seal   *seal
+	sealAt int64
+	bad    []stretch
+	lost   int64 // where the last damage is of which it isn't known what it was about, -1 for none
+}
+
+func (l *loader) load() error {
+	l.lost = -1
+	l.judge = judge{emit: l.emit, next: 1, good: l.f.body, start: l.f.body}
+	from, err := l.useHint()
+	if err != nil {
+		return err
+	}
+	if err := l.scan(from); err != nil {
+		return err
+	}
+	if l.last {
+		err = l.finishLast(from)
+	} else {
+		err = l.finishSealed(from)
+	}
+	if l.lost >= 0 {
+		l.f.lost = true
+		l.s.index.doubtBefore(spot{seg: l.f.id, off: uint32(l.lost)})
+	}
+	l.s.quarantine(l.f.segment, l.bad)
+	return err
+}
+
+// useHint loads the part of the segment that its hint lists, and returns where the rest begins.
+func (l *loader) useHint() (int64, error) {
+	f := l.f
+	if !f.known {
+		return f.body, nil
+	}
+	h, err := l.s.loadHint(f.segment)
+	if err != nil || h == nil {
+		return f.body, err
+	}
+	if h.size > f.bytes {
+		return 0, fmt.Errorf("%w (it has been %d bytes long and is now %d)", ErrMissing, h.size, f.bytes)
+	}
+	if h.sealed && l.last {
+		return 0, fmt.Errorf("%w (there is no %s)", ErrMissing, segmentName(f.number+1))
+	}
+	err = h.each(func(ln *line, off, size uint32) { l.s.index.put(ln, spot{f.id, off, size}) })
+	if err != nil {
+		return 0, err
+	}
+	l.s.observe(h.newest)
+	f.lines, f.write, f.hinted, f.segment.sealed = h.lines, h.write, h.size, h.sealed
+	l.judge.write, l.judge.last, l.judge.good, l.judge.start = h.write, h.write, h.size, h.size
+	return h.size, nil
+}
+
+// scan reads the lines from an offset on.
+func (l *loader) scan(from int64) error {
+	in := newLines(l.f.file, from, l.f.bytes)
+	grouped := l.last || l.f.known && !l.f.compacted
+	for {
+		raw, off, err := in.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		p := piece{off: off, size: len(raw)}
+		if body, whole := bytes.CutSuffix(raw, []byte{'\n'}); whole {
+			p.line = decodeLine(body)
+		}
+		switch {
+		case p.kind == kindSealed && p.ok && p.end() == l.f.bytes:
+			seal := p.seal
+			l.seal, l.sealAt = &seal, off
+		case p.kind == kindSealed:
+			p.line = line{}
+			fallthrough
+		case grouped:
+			l.judge.feed(p)
+		default:
+			l.emit(p)
+		}
+	}
+}
+
+// emit takes a piece that counts.
+func (l *loader) emit(p piece) {
+	if p.size > 0 {
+		l.f.lines++
+	}
+	if p.headOK {
+		l.s.observe(p.version)
+		l.s.index.put(&p.line, spot{l.f.id, uint32(p.off), uint32(p.size)})
+	}
+	if p.ok {
+		return
+	}
+	l.f.damaged = true
+	l.s.damaged.Add(1)
+	if !p.headOK {
+		l.lost = p.off
+	}
+	l.bad = addStretch(l.bad, p.off, p.end())
+}
+
+// finishSealed ends a segment that was full: every byte of it was durable.
+func (l *loader) finishSealed(from int64) error {
+	f := l.f
+	l.judge.finish()
+	f.size.Store(f.bytes)
+	f.write = l.judge.last
+	if f.segment.sealed && from == f.bytes {
+		return nil // the hint has vouched for all of it
+	}
+	f.segment.sealed = true
+	if l.seal == nil && !f.damaged || l.seal != nil && l.seal.Lines > f.lines && l.lost < 0 {
+		l.emit(piece{off: f.bytes})
+	}
+	if l.seal != nil {
+		v, _ := parseVersion([]byte(l.seal.MaxVersion))
+		l.s.observe(v)
+	}
+	if l.alone && l.seal != nil {
+		return l.rewrite(l.sealAt, f.bytes)
+	}
+	return nil
+}
+
+// finishLast ends the segment that will be written to. A torn end is cut off.
+func (l *loader) finishLast(from int64) error {
+	f, good := l.f, l.judge.good
+	f.size.Store(good)
+	f.write = l.judge.last
+	if good < f.bytes {
+		l.s.log.Warn("the last write before a crash was torn and is cut off", "file", f.name(), "offset", good, "bytes", f.bytes-good)
+		if err := f.file.Truncate(good); err != nil {
+			return fmt.Errorf("cut off what was torn: %w", err)
+		}
+		if err := f.file.Sync(); err != nil {
+			return fmt.Errorf("sync: %w", err)
+		}
+		l.s.options.At(PointRecoverCut)
+		return nil
+	}
+	return l.rewrite(max(l.judge.start, from), good)
+}
+
+// rewrite writes the last write once more. If its sync had failed, the kernel may show bytes that never came to the
+// disk, count them as written, and let a later sync succeed without them.
+func (l *loader) rewrite(from, to int64) error {
+	if from >= to {
+		return nil
+	}
+	b := make([]byte, to-from)
+	if err := disk.ReadFull(l.f.file, b, from); err != nil {
+		return err
+	}
+	if _, err := l.f.file.WriteAt(b, from); err != nil {
+		return fmt.Errorf("write the last write again: %w", err)
+	}
+	if err := l.f.file.Sync(); err != nil {
+		return fmt.Errorf("sync: %w", err)
+	}
+	return nil
+}
