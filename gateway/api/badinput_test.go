@@ -3,8 +3,6 @@ package api
 import (
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"testing"
 	"time"
 
@@ -19,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestBadInput(t *testing.T) {
 	apitest.BadInput(t, func(t *testing.T, c *apitest.Fake) string {
 		limits := Limits{MaxValue: apitest.MaxValue, BodyGrace: 50 * time.Millisecond}
-		return serve(t, testGateway(c, limits))
+		return serve(t, testGateway(c, limits), 1000, nil)
 	})
 }
 
@@ -34,25 +32,4 @@ func testGateway(c Coordinator, limits Limits) *Router {
 		Status: func() any { return map[string]int{"keys": 1} },
 		Waits:  func() []string { return nil },
 	})
-}
-
-// serve serves h as the programs do until the test ends, and returns its address.
-func serve(t *testing.T, h http.Handler) string {
-	t.Helper()
-	srv := NewServer(h, quiet())
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(NewListener(l, 1000)) }()
-	t.Cleanup(func() {
-		if err := srv.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-		if err := <-done; err != http.ErrServerClosed {
-			t.Errorf("Serve = %v, want %v", err, http.ErrServerClosed)
-		}
-	})
-	return l.Addr().String()
 }

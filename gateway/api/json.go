@@ -2,7 +2,11 @@ package api
 
 import (
 	"encoding/base64"
+	"net/http"
+	"strconv"
 	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
 
 	"ringkv/node/record"
 )
@@ -47,12 +51,45 @@ func AppendValue(b, value []byte) []byte {
 	return append(b, `","encoding":"base64"`...)
 }
 
+// piece is how much of a large value is put into JSON at a time, a multiple of 3 as base64 wants it. As JSON a value
+// takes up to six times its size; so that this doesn't stand in memory, it is written piece by piece.
+const piece = 24 << 10
+
+// streamGet answers with what appendGet appends.
+func streamGet(c *gin.Context, key string, r *record.Record) {
+	before, after := []byte(`,"value":"`), []byte(`"`)
+	encode, size := appendEscaped[[]byte], escapedLen(r.Value)
+	if !utf8.Valid(r.Value) {
+		encode, size = base64.StdEncoding.AppendEncode, base64.StdEncoding.EncodedLen(len(r.Value))
+		after = []byte(`","encoding":"base64"`)
+	}
+	before = append(AppendString([]byte(`{"success":true,"key":`), key), before...)
+	after = append(r.Version.AppendText(append(after, `,"version":"`...)), `"}`...)
+	c.Writer.Header()["Content-Length"] = []string{strconv.Itoa(len(before) + size + len(after))}
+	c.Writer.WriteHeader(http.StatusOK)
+	_, err := c.Writer.Write(before)
+	buf := takeBuffer()
+	for rest := r.Value; len(rest) > 0 && err == nil; {
+		n := min(len(rest), piece)
+		*buf = encode((*buf)[:0], rest[:n])
+		rest = rest[n:]
+		_, err = c.Writer.Write(*buf)
+	}
+	giveBuffer(buf)
+	if err == nil {
+		_, _ = c.Writer.Write(after) // if this fails, the client is gone
+	}
+}
+
 const hexDigits = "0123456789abcdef"
 
 // AppendString appends s as a JSON string (RFC 8259): quote, backslash and the controls below space are escaped, and
 // nothing else. s is UTF-8.
 func AppendString[S string | []byte](b []byte, s S) []byte {
-	b = append(b, '"')
+	return append(appendEscaped(append(b, '"'), s), '"')
+}
+
+func appendEscaped[S string | []byte](b []byte, s S) []byte {
 	from := 0
 	for i := 0; i < len(s); i++ {
 		ch := s[i]
@@ -74,6 +111,19 @@ func AppendString[S string | []byte](b []byte, s S) []byte {
 			b = append(b, '\\', 'u', '0', '0', hexDigits[ch>>4], hexDigits[ch&15])
 		}
 	}
-	b = append(b, s[from:]...)
-	return append(b, '"')
+	return append(b, s[from:]...)
+}
+
+// escapedLen returns how many bytes appendEscaped appends.
+func escapedLen(s []byte) int {
+	n := len(s)
+	for _, ch := range s {
+		switch {
+		case ch == '"', ch == '\\', ch == '\n', ch == '\r', ch == '\t':
+			n++
+		case ch < ' ':
+			n += len(`\u0000`) - 1
+		}
+	}
+	return n
 }

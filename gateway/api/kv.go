@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -49,6 +49,7 @@ type kv struct {
 	coordinator Coordinator
 	limits      Limits
 	inflight    *inflight
+	typical     atomic.Int64 // bytes of a value that was read, on a moving average
 }
 
 const kvPrefix = "/kv/"
@@ -63,83 +64,6 @@ func MountKV(r *Router, c Coordinator, limits Limits) {
 	r.Handle(http.MethodHead, route, k.read)
 	r.Handle(http.MethodPut, route, k.put)
 	r.Handle(http.MethodDelete, route, k.delete)
-}
-
-// What a read takes of the room in memory before the size of its value is known.
-const readReserve = 4 << 10
-
-func (k *kv) read(c *gin.Context) Outcome {
-	key, bad := PathKey(c.Request, kvPrefix)
-	if bad != nil {
-		return Fail(c, *bad)
-	}
-	if !k.inflight.take(readReserve) {
-		return k.overloaded(c, key)
-	}
-	defer k.inflight.give(readReserve)
-	query := c.Request.URL.RawQuery
-	opt := coordinator.ReadOptions{Stale: query != "" && hasParameter(query, "stale")}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), k.limits.Timeout)
-	defer cancel()
-	r, err := k.coordinator.Get(ctx, key, opt)
-	if opt.Stale {
-		c.Writer.Header()["Ringkv-Stale"] = staleAnswer
-	}
-	switch {
-	case err != nil:
-		return Fail(c, readProblem(key, err))
-	case !r.Exists():
-		return Fail(c, Problem{Outcome: NotFound, Key: key, Detail: "no value is stored under this key"})
-	}
-	size := int64(len(r.Value))
-	if !k.inflight.take(size) {
-		return k.overloaded(c, key)
-	}
-	defer k.inflight.give(size)
-	return answerRead(c, key, &r)
-}
-
-// answerRead shows r, as the conditions and the wishes in the request want it.
-func answerRead(c *gin.Context, key string, r *record.Record) Outcome {
-	etag := entityTag(r.Version)
-	in, h := c.Request.Header, c.Writer.Header()
-	h["Etag"] = []string{etag}
-	h["Cache-Control"] = noCache
-	h["Vary"] = varyAccept
-	if lists, ok := in["If-Match"]; ok && !matches(lists, etag, false) {
-		return Fail(c, Problem{Outcome: PreconditionFailed, Key: key, Detail: "the value has another version: see ETag"})
-	}
-	if matches(in["If-None-Match"], etag, true) {
-		c.Writer.WriteHeader(http.StatusNotModified)
-		return NotModified
-	}
-	head := c.Request.Method == http.MethodHead
-	if head || wantsRaw(c.Request) {
-		answerRaw(c, r, head)
-		return OK
-	}
-	h["Content-Type"] = jsonType
-	buf := takeBuffer()
-	*buf = appendGet((*buf)[:0], key, r)
-	send(c, http.StatusOK, *buf)
-	giveBuffer(buf)
-	return OK
-}
-
-// answerRaw answers with the value as it was stored. A browser is told to take nothing in it for a page of this origin.
-func answerRaw(c *gin.Context, r *record.Record, head bool) {
-	h := c.Writer.Header()
-	h["Content-Type"] = octetStream
-	if r.Type != "" {
-		h["Content-Type"] = []string{r.Type}
-	}
-	h["X-Content-Type-Options"] = nosniff
-	h["Content-Security-Policy"] = sandbox
-	h["Content-Length"] = []string{strconv.Itoa(len(r.Value))}
-	c.Writer.WriteHeader(http.StatusOK)
-	if !head {
-		_, _ = c.Writer.Write(r.Value)
-	}
 }
 
 func (k *kv) put(c *gin.Context) Outcome {
@@ -223,9 +147,4 @@ func (k *kv) refuse(c *gin.Context, key string, bad *Problem) Outcome {
 
 func (k *kv) overloaded(c *gin.Context, key string) Outcome {
 	return Fail(c, Problem{Outcome: Overloaded, Key: key, Detail: "the requests under way hold all the memory they may: try again in a moment, or see -max-inflight"})
-}
-
-func entityTag(v record.Version) string {
-	var b [48]byte
-	return string(append(v.AppendText(append(b[:0], '"')), '"'))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,7 +18,7 @@ import (
 
 func newTestRouter(t testing.TB, c Coordinator, limits Limits) *Router {
 	t.Helper()
-	r := NewRouter(prometheus.NewRegistry(), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	r := NewRouter(prometheus.NewRegistry(), quiet())
 	MountKV(r, c, limits)
 	return r
 }

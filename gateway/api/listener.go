@@ -1,77 +1,109 @@
 package api
 
 import (
-	"bytes"
+	"errors"
 	"net"
-	"strconv"
-
-	"golang.org/x/net/netutil"
+	"sync"
+	"syscall"
 )
 
-// NewListener returns l with at most maxConns connections at once; those beyond wait in the kernel's queue. What
-// net/http answers on them by itself, before any handler, becomes an error like all others.
-func NewListener(l net.Listener, maxConns int) net.Listener {
-	return &listener{netutil.LimitListener(l, maxConns)}
+// A listener lets in no more than max connections at once. Where it is full, a newcomer takes the place of the
+// connection that has been without a request for longest: clients expect that of idle connections, and nobody can lock
+// others out by holding many. While all have requests under way, newcomers wait.
+type listener struct {
+	net.Listener
+	max    int
+	room   chan struct{} // holds one wake-up at most: a connection is gone, or idle
+	closed chan struct{}
+	once   sync.Once
+
+	mu   sync.Mutex // guards open
+	open map[*conn]struct{}
 }
 
-type listener struct{ net.Listener }
+// NewListener returns l with at most maxConns connections at once, to be served by a server of NewServer.
+func NewListener(l net.Listener, maxConns int) net.Listener {
+	return &listener{
+		Listener: l, max: maxConns,
+		room: make(chan struct{}, 1), closed: make(chan struct{}),
+		open: map[*conn]struct{}{},
+	}
+}
 
 func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
+	inner, err := l.Listener.Accept()
 	if err != nil {
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			l.evict() // the server tries again in a moment
+		}
 		return nil, err
 	}
-	return &conn{Conn: c}, nil
+	c := &conn{Conn: inner, of: l}
+	for !l.admit(c) {
+		if l.evict() {
+			continue
+		}
+		select {
+		case <-l.room:
+		case <-l.closed:
+			return nil, errors.Join(net.ErrClosed, inner.Close())
+		}
+	}
+	return c, nil
 }
 
-// A conn is a connection on which net/http's own errors are translated. Requests that can't be parsed never reach a
-// handler: net/http writes a few fixed lines of plain text and closes.
-type conn struct{ net.Conn }
-
-var (
-	statusLine = []byte("HTTP/1.1 ")
-	// How each of these answers goes on behind its status line, and how no answer of a handler does: those have a Date.
-	plainError = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
-	// The one that does have a Date, and no body. No handler answers so.
-	expectationFailed = []byte("HTTP/1.1 417 ")
-)
-
-func (c *conn) Write(b []byte) (int, error) {
-	if !bytes.HasPrefix(b, statusLine) || !isPlainError(b) {
-		return c.Conn.Write(b)
-	}
-	if _, err := c.Conn.Write(parseError(b)); err != nil {
-		return 0, err
-	}
-	return len(b), nil
+// Close ends Accept. It leaves the connections alone.
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
 }
 
-// NetConn returns the connection underneath, as that of crypto/tls does.
-func (c *conn) NetConn() net.Conn { return c.Conn }
-
-func isPlainError(b []byte) bool {
-	line := bytes.IndexByte(b, '\r')
-	return line > 0 && (bytes.HasPrefix(b[line:], plainError) || bytes.HasPrefix(b, expectationFailed))
+func (l *listener) admit(c *conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.open) >= l.max {
+		return false
+	}
+	l.open[c] = struct{}{}
+	return true
 }
 
-// parseError returns the answer that takes the place of one of net/http's.
-func parseError(plain []byte) []byte {
-	p := Problem{Outcome: BadRequest, Detail: "this is not valid HTTP/1.1"}
-	switch status, _ := strconv.Atoi(string(plain[len(statusLine):][:3])); status {
-	case HeadersTooLarge.Status():
-		p = Problem{Outcome: HeadersTooLarge, Detail: "path and headers have at most 16 KiB together"}
-	case ExpectationFailed.Status():
-		p = Problem{Outcome: ExpectationFailed, Detail: "of the expectations, 100-continue alone is supported"}
-	case NotSupported.Status():
-		p = Problem{Outcome: NotSupported, Detail: "of the transfer codings, chunked alone is supported"}
-	case VersionNotSupported.Status():
-		p = Problem{Outcome: VersionNotSupported, Detail: "speak HTTP/1.1 or HTTP/1.0"}
+// evict closes the connection that has been idle for longest, and reports whether there was one. That closing it fails
+// says nothing that matters: it is given up either way.
+func (l *listener) evict() bool {
+	c := l.oldestIdle()
+	if c == nil {
+		return false
 	}
-	body := p.append(nil)
-	line := bytes.IndexByte(plain, '\r')
-	out := append([]byte(nil), plain[:line]...)
-	out = append(out, "\r\nContent-Type: application/problem+json\r\nContent-Length: "...)
-	out = strconv.AppendInt(out, int64(len(body)), 10)
-	out = append(out, "\r\nConnection: close\r\n\r\n"...)
-	return append(out, body...)
+	_ = c.Close()
+	return true
+}
+
+func (l *listener) oldestIdle() *conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var oldest *conn
+	var since int64
+	for c := range l.open {
+		if t := c.idleSince.Load(); t != 0 && (oldest == nil || t < since) {
+			oldest, since = c, t
+		}
+	}
+	return oldest
+}
+
+// gone makes room for another connection in place of c.
+func (l *listener) gone(c *conn) {
+	l.mu.Lock()
+	delete(l.open, c)
+	l.mu.Unlock()
+	l.idle()
+}
+
+// idle wakes Accept, if it waits.
+func (l *listener) idle() {
+	select {
+	case l.room <- struct{}{}:
+	default:
+	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 )
@@ -30,6 +31,14 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         noteState,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// noteState lets a connection of NewListener know what it is used for.
+func noteState(c net.Conn, s http.ConnState) {
+	if known, ok := c.(*conn); ok {
+		known.note(s)
 	}
 }

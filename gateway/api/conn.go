@@ -1,0 +1,89 @@
+package api
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A conn is a connection of a listener. It knows since when it is of no use to anyone, and translates net/http's own
+// errors: requests that can't be parsed never reach a handler; net/http writes a few fixed lines of plain text, and closes.
+type conn struct {
+	net.Conn
+	of        *listener
+	idleSince atomic.Int64 // Unix nanoseconds; 0 while a request is under way
+	closed    sync.Once
+	closeErr  error
+}
+
+// note takes down what the server says of the connection.
+func (c *conn) note(s http.ConnState) {
+	switch s {
+	case http.StateNew, http.StateIdle:
+		c.idleSince.Store(time.Now().UnixNano())
+		c.of.idle()
+	default:
+		c.idleSince.Store(0)
+	}
+}
+
+// Close closes the connection. Closing it again does nothing.
+func (c *conn) Close() error {
+	c.closed.Do(func() {
+		c.closeErr = c.Conn.Close()
+		c.of.gone(c)
+	})
+	return c.closeErr
+}
+
+// NetConn returns the connection underneath, as that of crypto/tls does.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
+var (
+	statusLine = []byte("HTTP/1.1 ")
+	// How each of these answers goes on behind its status line, and how no answer of a handler does: those have a Date.
+	plainError = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
+	// The one that does have a Date, and no body. No handler answers so.
+	expectationFailed = []byte("HTTP/1.1 417 ")
+)
+
+func (c *conn) Write(b []byte) (int, error) {
+	if !bytes.HasPrefix(b, statusLine) || !isPlainError(b) {
+		return c.Conn.Write(b)
+	}
+	if _, err := c.Conn.Write(parseError(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+func isPlainError(b []byte) bool {
+	line := bytes.IndexByte(b, '\r')
+	return line > 0 && (bytes.HasPrefix(b[line:], plainError) || bytes.HasPrefix(b, expectationFailed))
+}
+
+// parseError returns the answer that takes the place of one of net/http's.
+func parseError(plain []byte) []byte {
+	p := Problem{Outcome: BadRequest, Detail: "this is not valid HTTP/1.1"}
+	switch status, _ := strconv.Atoi(string(plain[len(statusLine):][:3])); status {
+	case HeadersTooLarge.Status():
+		p = Problem{Outcome: HeadersTooLarge, Detail: "path and headers have at most 16 KiB together"}
+	case ExpectationFailed.Status():
+		p = Problem{Outcome: ExpectationFailed, Detail: "of the expectations, 100-continue alone is supported"}
+	case NotSupported.Status():
+		p = Problem{Outcome: NotSupported, Detail: "of the transfer codings, chunked alone is supported"}
+	case VersionNotSupported.Status():
+		p = Problem{Outcome: VersionNotSupported, Detail: "speak HTTP/1.1 or HTTP/1.0"}
+	}
+	body := p.append(nil)
+	line := bytes.IndexByte(plain, '\r')
+	out := append([]byte(nil), plain[:line]...)
+	out = append(out, "\r\nContent-Type: application/problem+json\r\nContent-Length: "...)
+	out = strconv.AppendInt(out, int64(len(body)), 10)
+	out = append(out, "\r\nConnection: close\r\n\r\n"...)
+	return append(out, body...)
+}

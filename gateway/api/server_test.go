@@ -1,0 +1,188 @@
+package api
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ringkv/gateway/api/apitest"
+)
+
+const patience = 10 * time.Second
+
+// serve serves h as the programs do until the test ends, and returns its address. change, if given, changes the server's
+// limits before.
+func serve(t *testing.T, h http.Handler, maxConns int, change func(*http.Server)) string {
+	t.Helper()
+	srv := NewServer(h, quiet())
+	if change != nil {
+		change(srv)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(NewListener(l, maxConns)) }()
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if err := <-done; err != http.ErrServerClosed {
+			t.Errorf("Serve = %v, want %v", err, http.ErrServerClosed)
+		}
+	})
+	return l.Addr().String()
+}
+
+func dial(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// exchange sends a request, and reads the whole of its answer.
+func exchange(c net.Conn, request string) (*http.Response, error) {
+	if _, err := io.WriteString(c, request); err != nil {
+		return nil, err
+	}
+	return readResponse(c)
+}
+
+func readResponse(c net.Conn) (*http.Response, error) {
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp, err
+}
+
+const getA = "GET /kv/a HTTP/1.1\r\nHost: x\r\n\r\n"
+
+func TestIdleConnectionsLockNobodyOut(t *testing.T) {
+	const room = 8
+	addr := serve(t, newTestRouter(t, apitest.NewFake(), Limits{}), room, nil)
+	var idle []net.Conn
+	for i := range 3 * room {
+		c := dial(t, addr)
+		if i%2 == 0 { // the others never say anything
+			if _, err := exchange(c, getA); err != nil {
+				t.Fatalf("connection %d: %v", i, err)
+			}
+		}
+		idle = append(idle, c)
+	}
+	if _, err := exchange(dial(t, addr), getA); err != nil {
+		t.Fatalf("one more connection: %v", err)
+	}
+	if _, err := readResponse(idle[0]); err == nil {
+		t.Error("the oldest connection is still there")
+	}
+}
+
+// While all connections have requests under way, newcomers wait, and nobody is cut off.
+func TestBusyConnectionsStay(t *testing.T) {
+	const room = 4
+	gate := make(chan struct{})
+	fake := apitest.NewFake()
+	router := newTestRouter(t, fake, Limits{Timeout: patience})
+	arrived := make(chan struct{}, room)
+	blocking := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-gate
+		router.ServeHTTP(w, r)
+	})
+	addr := serve(t, blocking, room, nil)
+	answers := make(chan error, room+1)
+	ask := func(c net.Conn) {
+		_, err := exchange(c, getA)
+		answers <- err
+	}
+	for range room {
+		go ask(dial(t, addr))
+	}
+	for range room {
+		<-arrived
+	}
+	go ask(dial(t, addr))
+	close(gate)
+	<-arrived
+	for range room + 1 {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSlowHeadersAreCutOff(t *testing.T) {
+	addr := serve(t, newTestRouter(t, apitest.NewFake(), Limits{}), 100, func(s *http.Server) { s.ReadHeaderTimeout = 50 * time.Millisecond })
+	var wg sync.WaitGroup
+	for range 20 {
+		c := dial(t, addr)
+		wg.Go(func() {
+			if _, err := exchange(c, "GET /kv/a HTTP/1.1\r\nHost: "); err == nil {
+				t.Error("half of the headers got an answer")
+			}
+		})
+	}
+	if _, err := exchange(dial(t, addr), getA); err != nil {
+		t.Errorf("a good request meanwhile: %v", err)
+	}
+	wg.Wait()
+}
+
+// Half of the writers go away in the middle of their values. None of theirs may be stored.
+func TestAbortedWritesStoreNothing(t *testing.T) {
+	fake := apitest.NewFake()
+	addr := serve(t, newTestRouter(t, fake, Limits{}), 1000, nil)
+	const writers = 200
+	value := strings.Repeat("v", 4<<10)
+	put := fmt.Sprintf("PUT /kv/hot HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", len(value))
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() {
+			c := dial(t, addr)
+			if i%2 == 0 {
+				_, _ = io.WriteString(c, put+value[:1000])
+				_ = c.Close()
+				return
+			}
+			if resp, err := exchange(c, put+value); err != nil || resp.StatusCode != http.StatusOK {
+				t.Errorf("PUT = %v, %v", resp, err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := fake.Writes(); got != writers/2 {
+		t.Errorf("%d writes, want %d", got, writers/2)
+	}
+	if r, _ := fake.Record("hot"); string(r.Value) != value {
+		t.Errorf("stored %d bytes, want %d", len(r.Value), len(value))
+	}
+}
+
+// A refusal for which no body is left unread keeps the connection.
+func TestErrorsKeepTheConnection(t *testing.T) {
+	addr := serve(t, newTestRouter(t, apitest.NewFake(), Limits{}), 10, nil)
+	c := dial(t, addr)
+	for _, path := range []string{"/kv/a", "/kv/..", "/nothing"} {
+		resp, err := exchange(c, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		if err != nil || resp.StatusCode < 400 || resp.Close {
+			t.Fatalf("GET %s = %v, %v, want an error on a connection that stays", path, resp, err)
+		}
+	}
+}
