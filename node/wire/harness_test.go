@@ -101,6 +101,7 @@ func startPool(t testing.TB, opts PoolOptions) *Pool {
 	t.Helper()
 	opts.Replicas = cmp.Or(opts.Replicas, 3)
 	opts.Cluster = cmp.Or(opts.Cluster, "ringkv-node")
+	opts.DialTimeout = cmp.Or(opts.DialTimeout, patience) // a busy machine must not look like a refusal
 	p := NewPool(opts)
 	t.Cleanup(p.Close)
 	return p
