@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	consul "github.com/hashicorp/consul/api"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"ringkv/gateway/settings"
+	"ringkv/hashring"
+	"ringkv/hashring/membership"
+	"ringkv/hashring/placement"
+	"ringkv/node/keeper"
+	"ringkv/node/registry"
+)
+
+// A cluster is how this node knows the others, and they know it.
+type cluster struct {
+	source    *placement.Source
+	registrar *registry.Registrar // nil with a fixed list
+	keeper    *keeper.Keeper      // nil with a fixed list
+}
+
+// nodeID returns the id that the flags give this node: its entry in a fixed list, else -id, which may be empty.
+func nodeID(cfg config, addr net.Addr) (string, error) {
+	if len(cfg.nodes) == 0 {
+		return cfg.id, nil
+	}
+	_, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "", err
+	}
+	return settings.InList(cfg.nodes, cfg.advertise, port)
+}
+
+// join makes the parts that follow the cluster and keep this node in it.
+func join(ctx context.Context, cfg config, addr net.Addr, kept *storage, log *slog.Logger, metrics *prometheus.Registry) (*cluster, error) {
+	opt := placement.SourceOptions{Service: cfg.service, Replicas: cfg.replicas, Memory: kept.memory(), Log: log, Metrics: metrics}
+	if len(cfg.nodes) > 0 {
+		source, err := placement.FromList(cfg.nodes, opt)
+		return &cluster{source: source}, err
+	}
+	client, err := consul.NewClient(consul.DefaultConfig())
+	if err != nil {
+		return nil, fmt.Errorf("set up the Consul client from the CONSUL_ variables: %w", err)
+	}
+	source, err := placement.FromConsul(client, opt)
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{source: source}
+	if c.registrar, err = c.register(ctx, cfg, addr, kept, client, log); err != nil {
+		return nil, err
+	}
+	c.keeper = keeper.New(keeper.Options{
+		Lock:       keeper.NewConsulLock(client, keeper.LockKey(cfg.service), kept.id),
+		Key:        keeper.NewConsulKey(client, placement.Key(cfg.service)),
+		Members:    source.Members,
+		Replicas:   cfg.replicas,
+		Remembered: newPeerClient().remembered,
+		Own:        c.document,
+		LastOutage: source.Outage,
+		Log:        log,
+		Metrics:    metrics,
+	})
+	return c, nil
+}
+
+func (c *cluster) register(ctx context.Context, cfg config, addr net.Addr, kept *storage, client *consul.Client, log *slog.Logger) (*registry.Registrar, error) {
+	host, _, err := net.SplitHostPort(cfg.addr)
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return nil, err
+	}
+	advertise, err := settings.Advertise(ctx, cfg.advertise, host, port, settings.AgentHost(client))
+	if err != nil {
+		return nil, err
+	}
+	tags := []string{version}
+	if cfg.zone != "" {
+		tags = append(tags, cfg.zone)
+	}
+	return registry.New(registry.NewAgent(client), registry.Desired{
+		Service: cfg.service, ID: kept.id, Addr: advertise, Tags: append(tags, cfg.tags...),
+		Meta:   registry.NodeMeta(kept.id, kept.diskID, cfg.store, cfg.replicas, hashring.Slots, cfg.zone, version),
+		Weight: cfg.weight, Interval: cfg.checkInterval, Timeout: cfg.checkTimeout,
+	}, registry.Options{Log: log, Seen: func() bool { return c.sees(kept.id) }})
+}
+
+// sees reports whether Consul lists the node of this id as passing, as far as this program knows.
+func (c *cluster) sees(id string) bool {
+	snap := c.source.Members.Snapshot()
+	return snap != nil && slices.ContainsFunc(snap.Members, func(m membership.Member) bool { return m.ID == id })
+}
+
+// document returns the placement that this node remembers, nil for none.
+func (c *cluster) document() *placement.Document {
+	if snap := c.source.Documents.Snapshot(); snap != nil {
+		return snap.Document
+	}
+	return nil
+}
+
+// Run follows the cluster until ctx is done.
+func (c *cluster) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.source.Run(ctx) })
+	if c.registrar != nil {
+		g.Go(func() error { return c.registrar.Run(ctx) })
+		g.Go(func() error { return c.keeper.Run(ctx) })
+	}
+	return g.Wait()
+}
+
+// Leave takes the node out of Consul. Its place in the placement stays: a restart moves nothing.
+func (c *cluster) Leave(ctx context.Context, log *slog.Logger) {
+	if c.registrar == nil {
+		return
+	}
+	if err := c.registrar.Drain(ctx); err != nil {
+		log.Warn("Consul may list this node until its check has failed", "error", err)
+	}
+}
+
+// fail takes the node out of the ring for a reason, or back in when there is none.
+func (c *cluster) fail(reason string) {
+	switch {
+	case c.registrar == nil:
+	case reason != "":
+		c.registrar.Fail(reason)
+	default:
+		c.registrar.Recover()
+	}
+}
+
+// peerClient asks other nodes. It uses no proxy, follows no redirect and un-gzips nothing.
+type peerClient struct{ http *http.Client }
+
+func newPeerClient() peerClient {
+	return peerClient{&http.Client{
+		Timeout:       2 * time.Second,
+		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// remembered asks the node m, on the disk that it registered with, which placement it remembers; nil for none.
+func (p peerClient) remembered(ctx context.Context, m membership.Member) (_ *placement.Document, err error) {
+	ask := url.URL{Scheme: "http", Host: m.Addr, Path: "/placement", RawQuery: url.Values{"node": {m.ID}, "disk": {m.Disk}}.Encode()}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ask.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := p.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s which placement it remembers: %w", m.ID, err)
+	}
+	defer closing(&err, "close the answer", resp.Body.Close)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, placement.MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("ask %s which placement it remembers: %w", m.ID, err)
+	}
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return placement.Parse(body)
+	case http.StatusNotFound:
+		var problem struct {
+			Error string `json:"error"`
+		}
+		if err := json.Unmarshal(body, &problem); err == nil && problem.Error == "not_found" {
+			return nil, nil
+		}
+	}
+	return nil, fmt.Errorf("ask %s which placement it remembers: it answered %s", m.ID, resp.Status)
+}

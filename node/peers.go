@@ -1,0 +1,36 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+
+	"ringkv/node/record"
+	"ringkv/node/wire"
+)
+
+// peers carries this node's own requests: to other nodes over the wire, to itself by a call.
+type peers struct {
+	here string
+	data wire.Handler
+	pool *wire.Pool
+}
+
+// Send implements coordinator.Peers.
+func (p *peers) Send(node, addr string, req *wire.Request, deadline time.Time, to chan<- wire.Reply) {
+	if node != p.here {
+		p.pool.Send(node, addr, req, deadline, to)
+		return
+	}
+	p.data.Handle(req, func(resp wire.Response) { to <- wire.Reply{Node: node, Response: resp} })
+}
+
+// Silent implements coordinator.Peers.
+func (p *peers) Silent(node string) bool { return node != p.here && p.pool.Silent(node) }
+
+// newClock returns a clock whose versions no other process makes, not even this one after a restart.
+func newClock(maxSkew time.Duration) *record.Clock {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return record.NewClock(time.Now, binary.LittleEndian.Uint64(b[:]), maxSkew)
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	edge "ringkv/gateway/api"
+	"ringkv/hashring"
+	"ringkv/node/api"
+	"ringkv/node/replica"
+	"ringkv/node/store"
+)
+
+// node is what the routes show of this program, and the small loops that keep it right.
+type node struct {
+	cfg      config
+	started  time.Time
+	kept     *storage
+	data     *replica.Replica
+	cluster  *cluster
+	draining atomic.Bool
+	broken   atomic.Pointer[string] // why the node can't serve
+}
+
+func (n *node) routes(requests edge.Coordinator, links http.Handler, metrics *prometheus.Registry, log *slog.Logger) api.Node {
+	return api.Node{
+		Coordinator: requests,
+		Limits:      edge.Limits{MaxValue: int64(n.cfg.maxValue), Timeout: 2 * time.Second},
+		Registry:    metrics,
+		Log:         log,
+		Wire:        links,
+		Health:      n.health,
+		Status:      n.status,
+		Local:       n.local,
+		Is:          func(id, disk string) bool { return id == n.kept.id && disk == n.kept.diskID },
+		Placement:   n.placement,
+		Destroy:     kill,
+		MayDestroy:  api.Access(n.cfg.destroy),
+	}
+}
+
+func (n *node) health() api.Health {
+	h := api.Health{State: edge.Ready, ID: n.kept.id, Version: version, Zone: n.cfg.zone, Store: n.cfg.store, AllSlots: hashring.Slots}
+	h.Slots, _ = n.data.Slots()
+	if view := n.cluster.source.View(); view != nil {
+		h.Members = len(view.Nodes())
+	}
+	switch broken := n.broken.Load(); {
+	case n.draining.Load():
+		h.State, h.Reason = edge.Draining, "this node is shutting down"
+	case broken != nil:
+		h.State, h.Reason = edge.Failed, *broken
+	}
+	return h
+}
+
+func (n *node) local(key string) (api.Local, bool, error) {
+	rec, slot, ok, err := n.data.Local(key)
+	return api.Local{Record: rec, Slot: slot, State: n.data.SlotState(slot)}, ok, err
+}
+
+func (n *node) placement() ([]byte, bool) {
+	doc := n.cluster.document()
+	if doc == nil {
+		return nil, false
+	}
+	text, err := doc.Encode()
+	return text, err == nil
+}
+
+func (n *node) status() any {
+	type ring struct {
+		Generation uint64 `json:"generation"`
+		Passing    int    `json:"passing"`
+		Away       int    `json:"away"`
+	}
+	stats := n.kept.Stats()
+	owned, unsettled := n.data.Slots()
+	out := struct {
+		ID             string    `json:"id"`
+		Disk           string    `json:"disk"`
+		Version        string    `json:"version"`
+		Zone           string    `json:"zone,omitempty"`
+		State          string    `json:"state"`
+		Uptime         float64   `json:"uptime_seconds"`
+		Store          string    `json:"store"`
+		Keys           int       `json:"keys"`
+		Tombstones     int       `json:"tombstones"`
+		Bytes          int64     `json:"bytes"`
+		DiskBytes      int64     `json:"disk_bytes"`
+		Segments       int       `json:"segments"`
+		Damaged        int       `json:"damaged"`
+		SlotsOwned     int       `json:"slots_owned"`
+		SlotsUnsettled int       `json:"slots_unsettled"`
+		Ring           *ring     `json:"ring"`
+		LastContact    time.Time `json:"last_contact"` // with Consul, or with the nodes of a fixed list
+	}{
+		ID: n.kept.id, Disk: n.kept.diskID, Version: version, Zone: n.cfg.zone, State: string(n.health().State),
+		Uptime: time.Since(n.started).Seconds(), Store: n.cfg.store, Keys: stats.Keys, Tombstones: stats.Tombstones,
+		Bytes: stats.LiveBytes, DiskBytes: stats.DiskBytes, Segments: stats.Segments, Damaged: stats.Damaged,
+		SlotsOwned: owned, SlotsUnsettled: unsettled, LastContact: n.cluster.source.Members.LastContact(),
+	}
+	if view := n.cluster.source.View(); view != nil {
+		out.Ring = &ring{view.Generation(), len(view.Nodes()), len(view.Away())}
+	}
+	return out
+}
+
+// learn tells the replica of each new view, and tries again where that failed.
+func (n *node) learn(ctx context.Context, log *slog.Logger) error {
+	changed := n.cluster.source.Subscribe()
+	retry := time.NewTicker(time.Second)
+	defer retry.Stop()
+	for done := true; ; {
+		if view := n.cluster.source.View(); view != nil {
+			err := n.data.Learn(ctx, view)
+			if done = err == nil; err != nil && ctx.Err() == nil {
+				log.Error("cannot take this node's slots over, trying again", "error", err)
+			}
+		}
+		for wait := true; wait; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-changed:
+				wait = false
+			case <-retry.C:
+				wait = done
+			}
+		}
+	}
+}
+
+// Every diskInterval the node makes a tiny real write; one that fails, or takes longer than diskPatience, makes the node critical. A stuck
+// disk is noticed no other way, and costs others more than a dead node.
+const (
+	diskInterval = 2 * time.Second
+	diskPatience = time.Second
+)
+
+func (n *node) watchDisk(ctx context.Context, log *slog.Logger) error {
+	ticker := time.NewTicker(diskInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if err := checkDisk(ctx, n.kept); err != nil && ctx.Err() == nil {
+			reason := "the disk does not work: " + err.Error()
+			if old := n.broken.Swap(&reason); old == nil || *old != reason {
+				log.Error("node leaves the ring", "reason", reason)
+			}
+			n.cluster.fail(reason)
+		} else if n.broken.Swap(nil) != nil {
+			log.Info("the disk works again, node is back")
+			n.cluster.fail("")
+		}
+	}
+}
+
+// checkDisk waits for the disk no longer than its patience lasts, and takes the answer of one that was late the next time.
+func checkDisk(ctx context.Context, s store.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, diskPatience)
+	defer cancel()
+	return s.Check(ctx)
+}
