@@ -1,20 +1,19 @@
-// Package hashring says which nodes should hold a key. The 64-bit hash circle is cut into Slots equal arcs; a Ring is a
-// table from slot to owners, and a pure function of its members: whoever builds it from the same ones gets the same
-// table, without talking. The package does no I/O.
+// Package hashring says which nodes should hold a key. The 64-bit hash circle is cut into Slots equal arcs, and a Ring is
+// a table from slot to owners. The table is a pure function of the ring's members: whoever builds it from the same ones
+// has the same one, without talking. The package does no I/O.
 package hashring
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
 
-// slotShift leaves of a 64-bit hash the top bits that number a slot: an equal arc of the circle.
+// slotShift leaves those top bits of a 64-bit hash that number its slot.
 const slotShift = 64 - 10
 
-// SlotOf returns the slot of key, from 0 to Slots-1: the top bits of its xxHash64. It allocates nothing.
+// SlotOf returns the slot of key, from 0 to Slots-1: the top bits of its xxHash64, seed 0. It allocates nothing.
 func SlotOf(key string) int { return int(xxhash.Sum64String(key) >> slotShift) }
 
 // A Ring holds the owners of every slot. It is immutable, and safe for concurrent use.
@@ -22,64 +21,48 @@ type Ring struct {
 	members  []Member // sorted by ID
 	replicas int
 	owners   [Slots][]string
-	counts   []int // slots owned, by index in members
+	counts   []int // slots owned by each member
 }
 
-// New builds the ring of members, in any order, that keeps each slot on that many replicas, or on all members where
-// there are fewer. It returns an error when replicas or a weight is below 1, and when an id is empty or given twice.
-// No members are a ring without owners.
+// New builds the ring of members, given in any order, that keeps each slot on that many of them; on all of them where
+// there are fewer. No members make a ring without owners. It returns an error when replicas is below 1, when a weight is
+// out of bounds, and when an id is empty or there twice.
 func New(members []Member, replicas int) (*Ring, error) {
 	sorted := slices.Clone(members)
-	slices.SortFunc(sorted, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(sorted, byID)
 	if err := check(sorted, replicas); err != nil {
 		return nil, err
 	}
 	r := &Ring{members: sorted, replicas: replicas, counts: make([]int, len(sorted))}
-	r.fill(assign(sorted, min(replicas, len(sorted))))
+	if len(sorted) > 0 {
+		r.fill(assign(sorted, min(replicas, len(sorted))))
+	}
 	return r, nil
 }
 
-// check reports what makes sorted no ring.
-func check(sorted []Member, replicas int) error {
-	if replicas < 1 {
-		return fmt.Errorf("ring: replicas is %d, must be at least 1", replicas)
-	}
-	for i, m := range sorted {
-		switch {
-		case m.ID == "":
-			return fmt.Errorf("ring: a member has no id")
-		case m.Weight < 1:
-			return fmt.Errorf("ring: weight of %s is %d, must be at least 1", m.ID, m.Weight)
-		case i > 0 && sorted[i-1].ID == m.ID:
-			return fmt.Errorf("ring: two members have the id %s: ids must be distinct", m.ID)
+// fill enters the owners of every slot.
+func (r *Ring) fill(owners [][]wish) {
+	for slot, wishes := range owners {
+		r.owners[slot] = make([]string, len(wishes))
+		for i, w := range wishes {
+			r.owners[slot][i] = r.members[w.node].ID
+			r.counts[w.node]++
 		}
-	}
-	return nil
-}
-
-// fill turns the assignment's indexes into ids.
-func (r *Ring) fill(assigned [][]int32) {
-	for slot, owners := range assigned {
-		ids := make([]string, len(owners))
-		for i, m := range owners {
-			ids[i] = r.members[m].ID
-			r.counts[m]++
-		}
-		r.owners[slot] = ids
 	}
 }
 
-// Owners returns the ids of the nodes that should hold slot, in ring order: the first is asked first. They are
-// distinct, and shared by all callers: read only. It panics where slot is not in 0 to Slots-1, and allocates nothing.
+// Owners returns the ids of the nodes that should hold slot, in ring order: the one that leads is first. They are distinct,
+// and the same slice for all callers: it must not be changed. It allocates nothing, and panics where slot is not one of 0
+// to Slots-1.
 func (r *Ring) Owners(slot int) []string { return r.owners[slot] }
 
-// Members returns a copy of the members, sorted by ID.
+// Members returns the members, sorted by ID.
 func (r *Ring) Members() []Member { return slices.Clone(r.members) }
 
-// Replicas returns how many owners a slot is meant to have. Where there are fewer members, it has as many as those.
+// Replicas returns how many owners each slot has where there are at least as many members.
 func (r *Ring) Replicas() int { return r.replicas }
 
-// Count returns how many slots the member called id owns, in any place of their order; 0 if it is no member.
+// Count returns how many slots the member called id owns; 0 where it is none.
 func (r *Ring) Count(id string) int {
 	i, ok := slices.BinarySearchFunc(r.members, id, func(m Member, id string) int { return strings.Compare(m.ID, id) })
 	if !ok {
@@ -88,10 +71,8 @@ func (r *Ring) Count(id string) int {
 	return r.counts[i]
 }
 
-// Share returns the part of all copies that the member called id holds, from 0 to 1; over all members it adds up to 1.
+// Share returns the part of all copies of slots that the member called id holds, from 0 to 1. The shares of all members
+// add up to 1.
 func (r *Ring) Share(id string) float64 {
-	if len(r.members) == 0 {
-		return 0
-	}
-	return float64(r.Count(id)) / float64(Slots*min(r.replicas, len(r.members)))
+	return float64(r.Count(id)) / float64(Slots*max(1, min(r.replicas, len(r.members))))
 }

@@ -64,7 +64,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"no replicas", nodes(3), 0, "ring: replicas is 0, must be at least 1"},
 		{"no id", []Member{{ID: "", Weight: 1}}, 3, "ring: a member has no id"},
-		{"no weight", []Member{{ID: "a"}}, 3, "ring: weight of a is 0, must be at least 1"},
+		{"no weight", []Member{{ID: "a"}}, 3, "ring: weight of a is 0, must be from 1 to 65535"},
 		{"the same id twice", []Member{{ID: "a", Weight: 1}, {ID: "b", Weight: 1}, {ID: "a", Weight: 2}}, 3,
 			"ring: two members have the id a: ids must be distinct"},
 	} {

@@ -1,0 +1,25 @@
+package hashring
+
+// taste returns the slot that the node with that seed wishes for after k others. Over k from 0 to Slots-1 it is a
+// permutation: a Feistel network of four rounds over two halves of five bits.
+func taste(seed uint64, k int) int {
+	left, right := uint64(k)>>5, uint64(k)&31
+	for range 4 {
+		seed += golden
+		left, right = right, left^mix(seed^right<<59)>>59
+	}
+	return int(left<<5 | right)
+}
+
+// fraction returns a part of a unit, from 0 to unit-1, drawn from seed and k.
+func fraction(seed uint64, k int) uint64 { return mix(seed^uint64(k)*golden) >> (64 - unitBits) }
+
+// golden is 2^64 divided by the golden ratio, the step of SplitMix64.
+const golden = 0x9e3779b97f4a7c15
+
+// mix is the finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
