@@ -39,6 +39,7 @@ func TestMoreInFlightThanANodeTakes(t *testing.T) {
 						t.Errorf("one of the first two: %+v", got)
 					}
 				}
+				synctest.Wait()
 				if n.flight.Load() != 0 || n.bytes.Load() != 0 {
 					t.Errorf("%d requests and %d bytes are still counted", n.flight.Load(), n.bytes.Load())
 				}

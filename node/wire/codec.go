@@ -181,6 +181,10 @@ func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Res
 	if c.short || len(c.rest) > 0 {
 		return errMalformed
 	}
+	if resp.Status < OK || resp.Status > Failed { // of a later node: it may have stored the record or not
+		resp.Detail = cutText(fmt.Sprintf("the node answered with status %d, which isn't known here: %s", resp.Status, resp.Detail))
+		resp.Status = Failed
+	}
 	return nil
 }
 

@@ -249,6 +249,16 @@ func TestFramesOfAnySize(t *testing.T) {
 	}
 }
 
+func TestUnknownStatusLeavesItOpen(t *testing.T) {
+	for _, status := range []Status{0, Failed + 1, 255} {
+		var got Response
+		body := appendResponse(nil, 1, &Response{Status: status, Detail: "why"})[headerSize+1+idSize:]
+		if err := decodeResponse(body, false, testMax, newIntern(), &got); err != nil || got.Status != Failed || !strings.Contains(got.Detail, "why") {
+			t.Errorf("status %d decodes as %+v, error %v, want Failed, the one that may have stored", status, got, err)
+		}
+	}
+}
+
 func TestDetailIsCutBetweenCharacters(t *testing.T) {
 	got := cutText(strings.Repeat("€", MaxDetail))
 	if want := strings.Repeat("€", MaxDetail/3); got != want {

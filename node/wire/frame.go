@@ -14,7 +14,7 @@ import (
 const (
 	headerSize   = 8
 	idSize       = 8
-	readBuffer   = 64 << 10
+	readBuffer   = 32 << 10
 	smallestLoad = 1
 )
 

@@ -70,7 +70,7 @@ type Pool struct {
 	opts    PoolOptions
 	metrics *poolMetrics
 	ctx     context.Context
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	parts   sync.WaitGroup // its goroutines
 
 	peers atomic.Pointer[map[string]*peer] // by node id; replaced, never changed
@@ -85,7 +85,7 @@ type Pool struct {
 func NewPool(opts PoolOptions) *Pool {
 	opts = opts.withDefaults()
 	p := &Pool{opts: opts, metrics: newPoolMetrics(opts.Registerer), wake: make(chan struct{}, 1)}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	p.peers.Store(&map[string]*peer{})
 	p.parts.Go(p.sweep)
 	return p
@@ -146,7 +146,7 @@ func (p *Pool) Forget(node string) {
 // Close ends all connections, gives every waiting request its Reply and returns when all goroutines have ended.
 func (p *Pool) Close() {
 	p.mu.Lock()
-	p.cancel()
+	p.cancel(errPoolClosed)
 	p.mu.Unlock()
 	p.parts.Wait()
 }

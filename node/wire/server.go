@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ type ServerOptions struct {
 	Cluster  string // the nodes' service name in Consul; must be the asker's
 	MaxValue int    // bytes of the largest value; default 1 MiB
 
-	MaxConns       int           // connections; default 1,024. Each costs 200 KiB
+	MaxConns       int           // connections; default 512. Each costs 32 KiB, and up to 500 KiB more after large answers
 	MaxInFlight    int           // requests of one connection that wait for their answer; default 4,096
 	MaxBytes       int           // of one connection's requests and answers held in memory; default 8 MiB, at least 4 values
 	MaxTotalFlight int           // requests of all connections; default 16,384
@@ -34,7 +35,7 @@ type ServerOptions struct {
 
 func (o ServerOptions) withDefaults() ServerOptions {
 	setDefault(&o.MaxValue, 1<<20)
-	setDefault(&o.MaxConns, 1024)
+	setDefault(&o.MaxConns, 512)
 	setDefault(&o.MaxInFlight, 4096)
 	setDefault(&o.MaxBytes, 8<<20)
 	setDefault(&o.MaxTotalFlight, 16384)
@@ -69,10 +70,11 @@ type Server struct {
 	flight atomic.Int64 // requests taken and not answered, all connections
 	bytes  atomic.Int64 // held for them
 
-	conns sync.WaitGroup // counts goroutines of connections
-	mu    sync.Mutex     // guards the rest
-	open  map[*serverConn]struct{}
-	state serverState
+	conns    sync.WaitGroup // one for each connection admitted
+	mu       sync.Mutex     // guards the rest
+	admitted int
+	open     map[*serverConn]struct{} // those of them that are past the handshake
+	state    serverState
 }
 
 type serverState int
@@ -102,64 +104,74 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		s.opts.Logger.Error("cannot take the connection over from the HTTP server", "error", err)
+		s.release()
+		s.opts.Logger.Error("cannot take a connection over from the HTTP server", "error", err)
 		(&refusal{http.StatusInternalServerError, "this node's HTTP server can't hand the connection over"}).send(w)
 		return
 	}
-	var r2 io.Reader = conn
-	if n := buffered.Reader.Buffered(); n > 0 {
-		r2 = io.MultiReader(io.LimitReader(buffered.Reader, int64(n)), conn)
-	}
-	if err := s.start(conn, r2, peerMax); err != nil {
-		s.opts.Logger.Debug("connection ended in the handshake", "from", conn.RemoteAddr().String(), "error", err)
-		conn.Close()
-	}
+	c := newServerConn(s, conn, rest(conn, buffered.Reader), peerMax)
+	s.register(c)
+	go s.serve(c) // Shutdown and Close wait for it: see admit
 }
 
-// admit says whether there is room for one more connection.
+// admit counts one more connection, if there is room for it.
 func (s *Server) admit() *refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.state != serving:
 		return &refusal{http.StatusServiceUnavailable, "node " + s.opts.Node + " is shutting down"}
-	case len(s.open) >= s.opts.MaxConns:
-		return &refusal{http.StatusServiceUnavailable, fmt.Sprintf("node %s has %d connections already", s.opts.Node, len(s.open))}
+	case s.admitted >= s.opts.MaxConns:
+		return &refusal{http.StatusServiceUnavailable, fmt.Sprintf("node %s has %d connections already", s.opts.Node, s.admitted)}
 	}
+	s.admitted++
+	s.conns.Add(1)
+	s.metrics.conns.Inc()
 	return nil
 }
 
-// start answers 101 and serves the connection in goroutines of its own.
-func (s *Server) start(conn net.Conn, r io.Reader, peerMax int) error {
-	if err := conn.SetDeadline(time.Now().Add(s.opts.WriteTimeout)); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(conn, s.opts.accept()); err != nil {
-		return err
-	}
-	if err := conn.SetDeadline(time.Time{}); err != nil {
-		return err
-	}
-	if err := keepAlive(conn); err != nil {
-		return err
-	}
-	c := newServerConn(s, conn, r, peerMax)
+// release is the end of what admit began.
+func (s *Server) release() {
+	s.mu.Lock()
+	s.admitted--
+	s.mu.Unlock()
+	s.metrics.conns.Dec()
+	s.conns.Done()
+}
+
+// register makes c known to Shutdown and Close, which may have begun meanwhile.
+func (s *Server) register(c *serverConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != serving {
-		return ErrServerClosed
-	}
 	s.open[c] = struct{}{}
-	s.metrics.conns.Inc()
-	s.conns.Go(func() {
-		err := c.serve()
-		s.opts.Logger.Debug("connection ended", "from", conn.RemoteAddr().String(), "reason", err)
-		s.mu.Lock()
-		delete(s.open, c)
-		s.mu.Unlock()
-		s.metrics.conns.Dec()
-	})
-	return nil
+	switch s.state {
+	case leaving:
+		c.leave()
+	case closed:
+		c.end(ErrServerClosed)
+	}
+}
+
+func (s *Server) serve(c *serverConn) {
+	defer s.release()
+	err := c.accept()
+	if err == nil {
+		err = c.serve()
+	}
+	c.conn.Close()
+	s.opts.Logger.Debug("connection ended", "from", c.conn.RemoteAddr().String(), "reason", err)
+	s.mu.Lock()
+	delete(s.open, c)
+	s.mu.Unlock()
+}
+
+// rest is what comes over conn, that included which net/http has read already.
+func rest(conn net.Conn, buffered *bufio.Reader) io.Reader {
+	n := buffered.Buffered()
+	if n == 0 {
+		return conn
+	}
+	return io.MultiReader(io.LimitReader(buffered, int64(n)), conn)
 }
 
 // Shutdown tells every asker that the node leaves, goes on answering until they have closed their connections, and

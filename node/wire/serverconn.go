@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // serverConn is one asker's connection: a goroutine that reads and hands requests on, one that writes the answers.
@@ -35,6 +36,20 @@ func newServerConn(s *Server, conn net.Conn, r io.Reader, peerMax int) *serverCo
 		frames: newFrameReader(r, s.opts.MaxValue+overhead),
 		wake:   make(chan struct{}, 1), drained: make(chan struct{}, 1),
 	}
+}
+
+// accept ends the handshake.
+func (c *serverConn) accept() error {
+	if err := keepAlive(c.conn); err != nil {
+		return err
+	}
+	if err := c.conn.SetDeadline(time.Now().Add(c.server.opts.WriteTimeout)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(c.conn, c.server.opts.accept()); err != nil {
+		return err
+	}
+	return c.conn.SetDeadline(time.Time{}) // net/http had set some, too
 }
 
 // serve returns why the connection ended, when all its goroutines have.
