@@ -99,7 +99,9 @@ func FuzzServer(f *testing.F) {
 		if err := srv.Close(); err != nil {
 			f.Errorf("close: %v", err)
 		}
-		<-done
+		if err := <-done; err != http.ErrServerClosed {
+			f.Errorf("Serve = %v, want %v", err, http.ErrServerClosed)
+		}
 	})
 	f.Fuzz(func(t *testing.T, request []byte) {
 		p := newPipe(request)

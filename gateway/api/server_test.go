@@ -6,8 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -125,6 +128,51 @@ func TestBusyConnectionsStay(t *testing.T) {
 		if err := <-answers; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// starved is a listener for which there are no descriptors left at first.
+type starved struct {
+	net.Listener
+	failures atomic.Int32 // still to come
+}
+
+func (l *starved) Accept() (net.Conn, error) {
+	if l.failures.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return l.Listener.Accept()
+}
+
+// Where descriptors run out, an idle connection gives up its own, and the server goes on accepting.
+func TestOutOfDescriptors(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	poor := &starved{Listener: inner}
+	l := NewListener(poor, 100)
+	srv := NewServer(newTestRouter(t, apitest.NewFake(), Limits{}), quiet())
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	idle := dial(t, inner.Addr().String())
+	if _, err := exchange(idle, getA); err != nil {
+		t.Fatal(err)
+	}
+	poor.failures.Store(1)
+	for i := range 2 { // the first may be taken by the Accept that was under way already
+		if _, err := exchange(dial(t, inner.Addr().String()), getA); err != nil {
+			t.Fatalf("connection %d after descriptors ran out: %v", i, err)
+		}
+	}
+	if _, err := readResponse(idle); err == nil {
+		t.Error("the idle connection is still there")
+	}
+	if err := srv.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err != http.ErrServerClosed {
+		t.Errorf("Serve = %v, want %v", err, http.ErrServerClosed)
 	}
 }
 

@@ -131,6 +131,19 @@ func TestPlacementUnknown(t *testing.T) {
 	}
 }
 
+// A peer that asks one node in particular gets no other node's word.
+func TestPlacementOfOneNode(t *testing.T) {
+	n := testNode(apitest.NewFake())
+	n.Placement = func() ([]byte, bool) { return []byte(`{"generation":3}`), true }
+	n.Is = func(id, disk string) bool { return id == "n1" && disk == "d1" }
+	h := New(n)
+	for query, code := range map[string]int{"": 200, "?node=n1&disk=d1": 200, "?node=n1&disk=d2": 503, "?node=n2&disk=d1": 503} {
+		if w := do(h, "GET", "/placement"+query); w.Code != code {
+			t.Errorf("GET /placement%s = %d %s, want %d", query, w.Code, w.Body, code)
+		}
+	}
+}
+
 func TestLocal(t *testing.T) {
 	version := record.Version{HLC: 1, Writer: 2}
 	held := map[string]record.Record{
