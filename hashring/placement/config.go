@@ -5,8 +5,8 @@ import "slices"
 // A Config is the owners of one slot since the generation at which they last changed. Two configs of a slot are
 // ordered by Generation. A Config is immutable and shared; compare with Equal.
 type Config struct {
-	Generation uint64
-	Owners     []string // node ids in ring order, distinct
+	Generation uint64   `json:"generation"`
+	Owners     []string `json:"owners"` // node ids in ring order, distinct
 }
 
 // Equal reports whether c and d are the same config.

@@ -131,13 +131,13 @@ func (w *Watcher) Run(ctx context.Context) error {
 			continue
 		}
 		w.answered()
+		w.save() // what couldn't be saved before
 		var changed bool
 		if index, changed = nextIndex(index, a.Index); changed {
 			w.take(a)
 		} else if index == 0 {
 			w.metrics.resets.Inc()
 		}
-		w.save()
 	}
 }
 
