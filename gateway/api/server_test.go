@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -79,7 +80,6 @@ const getA = "GET /kv/a HTTP/1.1\r\nHost: x\r\n\r\n"
 func TestIdleConnectionsLockNobodyOut(t *testing.T) {
 	const room = 8
 	addr := serve(t, newTestRouter(t, apitest.NewFake(), Limits{}), room, nil)
-	var idle []net.Conn
 	for i := range 3 * room {
 		c := dial(t, addr)
 		if i%2 == 0 { // the others never say anything
@@ -87,13 +87,39 @@ func TestIdleConnectionsLockNobodyOut(t *testing.T) {
 				t.Fatalf("connection %d: %v", i, err)
 			}
 		}
-		idle = append(idle, c)
 	}
 	if _, err := exchange(dial(t, addr), getA); err != nil {
 		t.Fatalf("one more connection: %v", err)
 	}
-	if _, err := readResponse(idle[0]); err == nil {
-		t.Error("the oldest connection is still there")
+}
+
+func TestOldestIdleConnectionMakesRoom(t *testing.T) {
+	l := NewListener(&pipeListener{closed: make(chan struct{})}, 3).(*listener)
+	add := func(idleSince int64) *conn {
+		c := &conn{Conn: newPipe(nil), of: l}
+		c.idleSince.Store(idleSince)
+		if !l.admit(c) {
+			t.Fatalf("no room for connection %d", len(l.open))
+		}
+		return c
+	}
+	busy, young, old := add(0), add(2), add(1)
+	if l.admit(&conn{}) {
+		t.Fatal("room for one more than there may be")
+	}
+	for _, next := range []*conn{old, young} {
+		if !l.evict() {
+			t.Fatal("nobody made room")
+		}
+		if _, there := l.open[next]; there {
+			t.Errorf("the connection idle since %d is still there", next.idleSince.Load())
+		}
+	}
+	if l.evict() {
+		t.Error("a busy connection was closed")
+	}
+	if err := busy.Close(); err != nil || len(l.open) != 0 {
+		t.Errorf("%d connections open (%v), want none", len(l.open), err)
 	}
 }
 
@@ -158,6 +184,12 @@ func TestOutOfDescriptors(t *testing.T) {
 	idle := dial(t, inner.Addr().String())
 	if _, err := exchange(idle, getA); err != nil {
 		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); l.(*listener).oldestIdle() == nil; { // the answer comes a moment before
+		if time.Now().After(deadline) {
+			t.Fatal("the connection does not become idle")
+		}
+		runtime.Gosched()
 	}
 	poor.failures.Store(1)
 	for i := range 2 { // the first may be taken by the Accept that was under way already
