@@ -32,8 +32,8 @@ type drafter struct {
 // admissions and the stability of marriage, 1962). It is the only one, and changes little when a node comes or goes.
 type draft struct {
 	drafters []drafter
-	taste    func(seed uint64, k int) int // the slot of wish k
-	queue    []*drafter                   // heap: who utters the next wish
+	taste    func(seed uint64, k int) (slot int, place uint64) // wish k
+	queue    []*drafter                                        // heap: who utters the next wish
 }
 
 // run lets all utter their wishes from the first one on, until open of them were granted or nobody may have more. It
@@ -65,12 +65,20 @@ func (d *draft) run(open int, grant func(wish) bool) int {
 	return granted
 }
 
+// raise lets every node have more. It's for slots that were left over: all nodes that could own them had what they might,
+// which happens where zones or weights are uneven.
+func (d *draft) raise() {
+	for i := range d.drafters {
+		p := &d.drafters[i]
+		p.limit = min(Slots, p.limit+1+p.limit/16)
+	}
+}
+
 // schedule says when p utters its wish k: at odds(place) / odds(quota), both as parts of all slots, by which the part of
-// the slots that p gets comes out as its quota (Rosén: On sampling with probability proportional to size, 1997). The place
-// is a random part of a step behind k, lest nodes of the same quota speak at the same moment.
+// the slots that p gets comes out as its quota (Rosén: On sampling with probability proportional to size, 1997).
 func (d *draft) schedule(p *drafter, k int) {
-	place := uint64(k)*unit + fraction(p.seed, k)
-	p.next = wish{place: place, slot: d.taste(p.seed, k), node: p.node}
+	slot, place := d.taste(p.seed, k)
+	p.next = wish{place: place, slot: slot, node: p.node}
 	p.at = math.MaxUint64
 	high, low := bits.Mul64(place*(Slots*unit-p.quota), 1<<40)
 	if odds := (Slots*unit - place) * p.quota; high < odds {

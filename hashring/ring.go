@@ -42,12 +42,14 @@ func New(members []Member, replicas int) (*Ring, error) {
 
 // fill enters the owners of every slot.
 func (r *Ring) fill(owners [][]wish) {
+	var ids []string
 	for slot, wishes := range owners {
-		r.owners[slot] = make([]string, len(wishes))
-		for i, w := range wishes {
-			r.owners[slot][i] = r.members[w.node].ID
+		first := len(ids)
+		for _, w := range wishes {
+			ids = append(ids, r.members[w.node].ID)
 			r.counts[w.node]++
 		}
+		r.owners[slot] = ids[first:len(ids):len(ids)]
 	}
 }
 
