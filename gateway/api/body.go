@@ -10,8 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// A body may take bodyGrace and the time that its length takes at bodyRate. Longer than that, whoever trickles bytes
-// would hold memory that others need.
+// A body, and an answer with a large value, may take bodyGrace and the time that its length takes at bodyRate. Longer
+// than that, whoever trickles bytes would hold memory that others need.
 const (
 	bodyGrace = 5 * time.Second
 	bodyRate  = 128 << 10 // bytes a second
@@ -43,9 +43,12 @@ func readBody(c *gin.Context, size int64, grace time.Duration) ([]byte, *Problem
 		return nil, nil
 	}
 	ctl := http.NewResponseController(c.Writer)
-	limit := grace + time.Duration(size)*time.Second/bodyRate
+	limit := time.Now().Add(grace + transfer(size))
 	// Where the connection knows no deadlines, the server's own have to do.
-	_ = ctl.SetReadDeadline(time.Now().Add(limit))
+	_ = ctl.SetReadDeadline(limit)
+	if size > piece {
+		_ = ctl.SetWriteDeadline(limit.Add(writeTimeout)) // the server's began with the headers
+	}
 	value, err := readAll(c.Request, size)
 	if err != nil {
 		c.Writer.Header()["Connection"] = connectionClose
@@ -59,6 +62,15 @@ func readBody(c *gin.Context, size int64, grace time.Duration) ([]byte, *Problem
 	}
 	c.Request.Body = http.NoBody // says to Fail that nothing is left to come
 	return value, nil
+}
+
+// hurry gives a client the time that an answer of size bytes may take. It is for answers that are large.
+func hurry(c *gin.Context, size int) {
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(bodyGrace + transfer(int64(size))))
+}
+
+func transfer(size int64) time.Duration {
+	return time.Duration(float64(size) / bodyRate * float64(time.Second))
 }
 
 func readAll(r *http.Request, size int64) ([]byte, error) {

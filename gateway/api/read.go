@@ -72,6 +72,9 @@ func answerRead(c *gin.Context, key string, r *record.Record) Outcome {
 		c.Writer.WriteHeader(http.StatusNotModified)
 		return NotModified
 	}
+	if len(r.Value) > piece {
+		hurry(c, len(r.Value))
+	}
 	head := c.Request.Method == http.MethodHead
 	if head || wantsRaw(c.Request) {
 		answerRaw(c, r, head)

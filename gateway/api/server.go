@@ -10,8 +10,8 @@ import (
 // What a connection may take. Together they say that no client holds anything for ever.
 const (
 	headerTimeout = 5 * time.Second  // until the headers are in
-	readTimeout   = 60 * time.Second // until the body is in; each body has a shorter limit of its own
-	writeTimeout  = 90 * time.Second // from the headers until the answer is out
+	readTimeout   = 60 * time.Second // until the body is in; one that is read gets a limit of its own instead
+	writeTimeout  = 90 * time.Second // from the headers until the answer is out; large values get a limit of their own
 	idleTimeout   = 2 * time.Minute  // between two requests
 
 	// net/http adds 4 KiB of its own to the limit, which makes 16 KiB.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ringkv/gateway/api/apitest"
@@ -265,4 +267,34 @@ func TestErrorsKeepTheConnection(t *testing.T) {
 			t.Fatalf("GET %s = %v, %v, want an error on a connection that stays", path, resp, err)
 		}
 	}
+}
+
+// deadlines is an answer on a connection that takes down its deadlines.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read, write time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error  { d.read = t; return nil }
+func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; return nil }
+
+// Large values have as long as they need at the slowest rate, and no longer.
+func TestTimeForLargeValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 4 << 20
+		value := strings.Repeat("v", size)
+		h := newTestRouter(t, apitest.NewFake(), Limits{MaxValue: size})
+		at := bodyGrace + size/bodyRate*time.Second
+		put := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		r := httptest.NewRequest("PUT", "/kv/a", strings.NewReader(value))
+		h.ServeHTTP(put, r)
+		if put.Code != 200 || !put.read.IsZero() || !put.write.Equal(time.Now().Add(at+writeTimeout)) {
+			t.Errorf("PUT = %d with deadlines %v and %v, want none, and %v from now", put.Code, put.read, put.write, at+writeTimeout)
+		}
+		get := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		h.ServeHTTP(get, httptest.NewRequest("GET", "/kv/a", nil))
+		if get.Code != 200 || !get.write.Equal(time.Now().Add(at)) {
+			t.Errorf("GET = %d with the deadline %v, want %v from now", get.Code, get.write, at)
+		}
+	})
 }
