@@ -50,7 +50,7 @@ func consulCommand(cfg config) (command, error) {
 			"agent", "-server", "-bootstrap-expect=1", "-ui", "-node=dev",
 			"-data-dir=" + filepath.Join(cfg.data, "consul"),
 			"-bind=127.0.0.1", "-client=127.0.0.1", "-http-port=" + strconv.Itoa(cfg.consulPort),
-			"-log-level=warn", "-hcl", settings,
+			"-log-level=error", "-hcl", settings,
 		},
 		// Asks nobody on the internet whether there is a newer one.
 		env: []string{"CHECKPOINT_DISABLE=1"},
@@ -78,11 +78,11 @@ func nodeCommands(cfg config) []command {
 		list[i] = command{
 			name: "node " + strconv.Itoa(port),
 			path: filepath.Join(cfg.bin, "kvnode"),
-			args: append([]string{"-addr", loopback(port)}, cfg.replicas()...),
+			args: append([]string{"-addr", loopback(port)}, cfg.replicasFlag()...),
 			env:  cfg.consulEnv(),
 		}
 		if cfg.data != "data" {
-			list[i].args = append(list[i].args, "-data", filepath.Join(cfg.data, strconv.Itoa(port)))
+			list[i].args = append(list[i].args, "-data", cfg.dataOf(port))
 		}
 	}
 	return list
@@ -92,17 +92,23 @@ func gatewayCommand(cfg config) command {
 	return command{
 		name: "gateway",
 		path: filepath.Join(cfg.bin, "kvgateway"),
-		args: append([]string{"-addr", cfg.gateway()}, cfg.replicas()...),
+		args: append([]string{"-addr", cfg.gateway()}, cfg.replicasFlag()...),
 		env:  cfg.consulEnv(),
 	}
 }
 
-// replicas is empty for the programs' own default, three, which fewer nodes can't keep.
-func (c config) replicas() []string {
-	if c.nodes >= 3 {
+// defaultReplicas is what the programs keep of each key when they aren't told.
+const defaultReplicas = 3
+
+// replicas is on how many nodes each key is kept: fewer nodes than the default can't keep so many.
+func (c config) replicas() int { return min(c.nodes, defaultReplicas) }
+
+// replicasFlag is empty for the programs' own default.
+func (c config) replicasFlag() []string {
+	if c.replicas() == defaultReplicas {
 		return nil
 	}
-	return []string{"-replicas", strconv.Itoa(c.nodes)}
+	return []string{"-replicas", strconv.Itoa(c.replicas())}
 }
 
 // consulEnv is empty where the programs' own default finds Consul.

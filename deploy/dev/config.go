@@ -66,9 +66,12 @@ func parseConfig(args []string, getenv func(string) string, out io.Writer) (conf
 	return cfg, err
 }
 
+// mostNodes is more than one machine needs.
+const mostNodes = 64
+
 func (c config) validate() error {
-	if c.nodes < 1 || c.nodes > 64 {
-		return fmt.Errorf("-nodes %d: give 1 to 64 (`make run NODES=5`)", c.nodes)
+	if c.nodes < 1 || c.nodes > mostNodes {
+		return fmt.Errorf("-nodes %d: give 1 to %d (`make run NODES=5`)", c.nodes, mostNodes)
 	}
 	if c.ready <= 0 {
 		return fmt.Errorf("-ready %v: give more than zero", c.ready)

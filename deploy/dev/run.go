@@ -40,7 +40,7 @@ func run(cfg config, w io.Writer, signals <-chan os.Signal) error {
 	return attend(g, out, signals)
 }
 
-// clearTheWay ends what a killed run left, and makes sure of the ports.
+// clearTheWay ends what a killed run left, and makes sure of the data and the ports.
 func clearTheWay(cfg config, notes *ledger, out *terminal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -50,6 +50,9 @@ func clearTheWay(cfg config, notes *ledger, out *terminal) error {
 	}
 	if ended > 0 {
 		out.printf("ended %d processes that an earlier run had left\n", ended)
+	}
+	if err := cfg.fits(); err != nil {
+		return err
 	}
 	// What was killed together with its run may need a moment to give its ports back.
 	moment, cancel := context.WithTimeout(ctx, 2*time.Second)
