@@ -82,7 +82,8 @@ images: docker ## build the images ringkv/node and ringkv/gateway; Consul's too 
 	GOOS=linux $(BUILD) -o bin/image/ringkv/kvgateway ./gateway
 	docker build -q -t ringkv/node:dev --target node -f deploy/Dockerfile bin/image/ringkv
 	docker build -q -t ringkv/gateway:dev --target gateway -f deploy/Dockerfile bin/image/ringkv
-	@if docker image inspect $(CONSUL_IMAGE) >/dev/null 2>&1 || docker pull $(CONSUL_IMAGE); then name=$(CONSUL_IMAGE); \
+	@if docker image inspect $(CONSUL_IMAGE) >/dev/null 2>&1 || \
+	{ echo "docker pull $(CONSUL_IMAGE) (if that fails, Consul is built from its Go module)"; docker pull -q $(CONSUL_IMAGE); }; then name=$(CONSUL_IMAGE); \
 	else $(MAKE) --no-print-directory consulimage && name=$(CONSUL_BUILT); fi && \
 	echo "Consul's image: $$name" && echo $$name >bin/image/consul.name
 
