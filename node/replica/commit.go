@@ -132,11 +132,8 @@ func (b *batch) judge(it *item) {
 		return
 	}
 	slot := hashring.SlotOf(it.req.Key)
-	s, staged := b.states[slot]
-	if !staged {
-		s = b.r.slots[slot].Load()
-	}
-	it.staged = staged
+	s := b.state(slot)
+	_, it.staged = b.states[slot]
 	it.answer = b.r.admit(s, it.req.Config)
 	if it.answer.Status == adopt {
 		s = s.adopted(it.req.Config)
@@ -146,6 +143,14 @@ func (b *batch) judge(it *item) {
 	if it.answer.Status == wire.OK && it.req.Op != wire.OpRead {
 		b.write(it)
 	}
+}
+
+// state returns how a slot stands after what is staged.
+func (b *batch) state(slot int) *state {
+	if s, staged := b.states[slot]; staged {
+		return s
+	}
+	return b.r.slots[slot].Load()
 }
 
 // write lets the newest version of a key win. A write that a newer one already covers counts as done: it was stamped later than everything that its

@@ -16,7 +16,7 @@ type learned struct {
 	state *state
 }
 
-// Learn takes the slots that this node owns in generation 0, where it has not promised anything for them. Only the node
+// Learn takes the slots that this node owns in generation 0, where it has promised nothing else for them. Only the node
 // that the placement was founded with may do so: one whose data directory was wiped is named with another disk, and has
 // to learn from the others what the slots hold. It returns when that is durable.
 func (r *Replica) Learn(ctx context.Context, view *placement.View) error {
@@ -26,7 +26,7 @@ func (r *Replica) Learn(ctx context.Context, view *placement.View) error {
 	var learn []learned
 	for slot := range r.slots {
 		first := view.History(slot)[0]
-		if r.slots[slot].Load() == nil && !r.doubt[slot] && first.Generation == 0 && first.Owns(r.opt.ID) {
+		if r.slots[slot].Load().mayFound(&first) && !r.doubt[slot] && first.Generation == 0 && first.Owns(r.opt.ID) {
 			learn = append(learn, learned{slot, founded(&first)})
 		}
 	}
@@ -46,10 +46,10 @@ func (r *Replica) Learn(ctx context.Context, view *placement.View) error {
 	}
 }
 
-// learn stages the states of slots about which nothing was promised meanwhile.
+// learn stages the states of slots about which nothing else was promised meanwhile.
 func (b *batch) learn(it *item) {
 	for _, l := range it.learn {
-		if _, staged := b.states[l.slot]; !staged && b.r.slots[l.slot].Load() == nil {
+		if b.state(l.slot).mayFound(l.state.Promised) {
 			b.states[l.slot] = l.state
 		}
 	}

@@ -288,6 +288,40 @@ func TestOnlyTheFounderBeginsEmpty(t *testing.T) {
 	})
 }
 
+// A gateway may know the first placement, and ask, before the node itself does.
+func TestFounderThatWasAskedTooEarlyBeginsEmptyAllTheSame(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newStore()
+		f := start(t, st, false)
+		f.want(f.request(wire.OpRead, "k", record.Version{}, ""), wire.NotReady)
+		if err := f.Learn(t.Context(), f.view); err != nil {
+			t.Fatal(err)
+		}
+		f.want(f.request(wire.OpWrite, "k", ver(10), "ten"), wire.OK)
+		if owned, unsettled := f.Slots(); owned != hashring.Slots || unsettled != 0 {
+			t.Errorf("owns %d slots, %d unsettled, want all %d settled", owned, unsettled, hashring.Slots)
+		}
+	})
+	bubble(t, func(t *testing.T) { // but not once it has promised a later config: others may have acted since
+		f := start(t, newStore(), false)
+		later := f.request(wire.OpRead, "k", record.Version{}, "")
+		later.Config = &placement.Config{Generation: later.Config.Generation + 1, Owners: later.Config.Owners}
+		f.want(later, wire.NotReady)
+		if err := f.Learn(t.Context(), f.view); err != nil {
+			t.Fatal(err)
+		}
+		f.want(later, wire.NotReady)
+	})
+	bubble(t, func(t *testing.T) { // nor empty once more after it has begun
+		st := newStore()
+		f := start(t, st, true)
+		f.want(f.request(wire.OpWrite, "k", ver(10), "ten"), wire.OK)
+		f.stop()
+		again := start(t, st, true)
+		again.wantRead("k", "ten")
+	})
+}
+
 func TestConfigsAreKeptApart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		st := newStore()

@@ -38,6 +38,13 @@ func (s *state) text() []byte {
 // settled reports whether this node holds everything that was acknowledged before Promised began.
 func (s *state) settled() bool { return s.Settled != nil && *s.Settled == s.Promised.Generation }
 
+// mayFound reports whether an owner in state s (which may be nil) may still begin settled and empty in the first config:
+// it has promised nothing, or that config alone, since a gateway can know of it earlier than its owners. It has
+// then acted on nothing yet.
+func (s *state) mayFound(first *placement.Config) bool {
+	return s == nil || s.Settled == nil && s.Promised.Equal(first)
+}
+
 // founded is the state of an owner of generation 0, which begins settled and empty. Nobody else may take "I know no
 // history" for "there is none".
 func founded(c *placement.Config) *state {
