@@ -237,3 +237,17 @@ func TestAConfirmingReadIsConsistentAndWhole(t *testing.T) {
 		}
 	})
 }
+
+func TestTheWatchGoesOnFromTheConfirmingRead(t *testing.T) {
+	within(t, func(t *testing.T, c *fakeConsul, _ *Watcher) {
+		c.check(false, abc...)
+		sleep(t.Context(), 3*time.Second)
+		c.check(true, abc...)
+		sleep(t.Context(), 2*time.Second)
+		requests := c.asked()
+		last, before := requests[len(requests)-1], requests[len(requests)-2]
+		if last.Index != c.index || !before.Consistent {
+			t.Errorf("asked %+v and then %+v, want a consistent read and then to wait for index %d", before, last, c.index)
+		}
+	})
+}

@@ -107,9 +107,9 @@ func TestPassingKeepsTheNewestRegistration(t *testing.T) {
 		lost    int
 	}{
 		{"in order of id", []Entry{at("b", "b:1", 1), at("a", "a:1", 2)}, []string{"a@a:1", "b@b:1"}, 0},
-		{"one id at two addresses", []Entry{at("a", "old:1", 1), at("a", "new:1", 2)}, []string{"a@new:1"}, 1},
+		{"one id at two addresses", []Entry{at("a", "1-old:1", 1), at("a", "2-new:1", 2)}, []string{"a@2-new:1"}, 1},
 		{"one id registered twice alike", []Entry{at("a", "a:1", 1), at("a", "a:1", 2)}, []string{"a@a:1"}, 1},
-		{"two ids at one address", []Entry{at("new", "x:1", 2), at("old", "x:1", 1)}, []string{"new@x:1"}, 1},
+		{"two ids at one address", []Entry{at("2-new", "x:1", 2), at("1-old", "x:1", 1)}, []string{"2-new@x:1"}, 1},
 		{"only those that pass", []Entry{at("a", "a:1", 1), critical}, []string{"a@a:1"}, 0},
 	} {
 		for range 2 {

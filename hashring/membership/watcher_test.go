@@ -146,6 +146,24 @@ func TestRetriesBackOffWithinBounds(t *testing.T) {
 	})
 }
 
+func TestAnOutageAfterALongOneIsRetriedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeConsul("a")
+		c.set(func() { c.err = errDown })
+		w := watch(t, c)
+		sleep(t.Context(), time.Hour)
+		c.set(func() { c.err = nil })
+		<-w.Ready()
+		sleep(t.Context(), time.Second)
+		c.set(func() { c.err = errDown; c.index++ })
+		synctest.Wait()
+		wantState(t, w, Blind)
+		c.set(func() { c.err = nil })
+		sleep(t.Context(), backoffBase)
+		wantState(t, w, Live)
+	})
+}
+
 func TestACallThatHangsIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFakeConsul("a")
@@ -237,7 +255,12 @@ func TestRunReturnsPromptly(t *testing.T) {
 		"while Consul hangs":            func(c *fakeConsul) { c.hanging = true },
 		"while it backs off":            func(c *fakeConsul) { c.err = errDown },
 		"while it confirms a shrinking": func(c *fakeConsul) { c.index++; clear(c.entries) },
-		"while it probes":               func(c *fakeConsul) { c.index++; clear(c.entries); c.latency = time.Hour },
+		"while it probes": func(c *fakeConsul) {
+			c.index++
+			delete(c.entries, "a")
+			delete(c.entries, "b")
+			c.latency = time.Hour
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -153,3 +153,27 @@ func TestDrainUndoesARegistrationThatArrivesLate(t *testing.T) {
 		}
 	})
 }
+
+// stubbornAgent doesn't give up on a registration that is under way.
+type stubbornAgent struct{ *fakeAgent }
+
+func (a stubbornAgent) Register(_ context.Context, r *api.AgentServiceRegistration) error {
+	pass(time.Second)
+	return a.fakeAgent.Register(context.Background(), r)
+}
+
+func TestDrainWaitsForARegistrationUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newFakeAgent()
+		r, err := registry.New(stubbornAgent{a}, desired(), quiet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, r.Run)
+		pass(time.Second / 2)
+		if _, err := drain(t, r); err != nil {
+			t.Errorf("Drain = %v", err)
+		}
+		wantCalls(t, a, "register "+self, "deregister "+self, "deregister "+self)
+	})
+}

@@ -135,12 +135,13 @@ func TestAnAgentThatHangs(t *testing.T) {
 
 func TestAnEditIsUndone(t *testing.T) {
 	for name, edit := range map[string]func(*api.AgentService){
-		"meta":    func(s *api.AgentService) { s.Meta = map[string]string{"node_id": "n2"} },
-		"tags":    func(s *api.AgentService) { s.Tags = nil },
-		"address": func(s *api.AgentService) { s.Address = "10.9.9.9" },
-		"port":    func(s *api.AgentService) { s.Port++ },
-		"name":    func(s *api.AgentService) { s.Service = "other" },
-		"weight":  func(s *api.AgentService) { s.Weights.Passing = 9 },
+		"meta":          func(s *api.AgentService) { s.Meta = map[string]string{"node_id": "n2"} },
+		"tags":          func(s *api.AgentService) { s.Tags = nil },
+		"address":       func(s *api.AgentService) { s.Address = "10.9.9.9" },
+		"port":          func(s *api.AgentService) { s.Port++ },
+		"name":          func(s *api.AgentService) { s.Service = "other" },
+		"weight":        func(s *api.AgentService) { s.Weights.Passing = 9 },
+		"tags override": func(s *api.AgentService) { s.EnableTagOverride = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			registered(t, func(t *testing.T, a *fakeAgent, _ *registry.Registrar) {
