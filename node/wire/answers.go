@@ -40,9 +40,9 @@ func (c *serverConn) refuse(id uint64, detail string) {
 func (c *serverConn) signal(k kind) {
 	c.mu.Lock()
 	if !c.ended {
-		before := len(c.out)
-		c.out = appendSignal(c.out, k)
-		c.server.bytes.Add(int64(len(c.out) - before))
+		before := c.out.size
+		c.out.signal(k)
+		c.server.bytes.Add(int64(c.out.size - before))
 	}
 	c.mu.Unlock()
 	c.wakeWriter()
@@ -57,15 +57,15 @@ func (c *serverConn) enqueueLocked(id uint64, resp *Response) (wake bool) {
 		c.server.metrics.overloaded.Inc()
 		resp = &Response{Status: Overloaded, Detail: "answers wait here that the asker has yet to read"}
 	}
-	before := len(c.out)
-	c.out = appendResponse(c.out, id, resp)
-	c.server.bytes.Add(int64(len(c.out) - before))
+	before := c.out.size
+	c.out.response(id, resp)
+	c.server.bytes.Add(int64(c.out.size - before))
 	return before == 0
 }
 
 // crowdedLocked reports whether n bytes more would be too many.
 func (c *serverConn) crowdedLocked(n int) bool {
-	return c.bytes+len(c.out)+c.writing+n > c.server.opts.MaxBytes ||
+	return c.bytes+c.out.size+c.writing+n > c.server.opts.MaxBytes ||
 		c.server.bytes.Load()+int64(n) > int64(c.server.opts.MaxTotalBytes)
 }
 
@@ -74,15 +74,15 @@ func (c *serverConn) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ended = true
-	c.server.bytes.Add(int64(-len(c.out)))
-	c.out = nil
+	c.server.bytes.Add(int64(-c.out.size))
+	c.out = batch{}
 }
 
 // waitForRoom waits while the asker leaves too much unread: the last resort, since others' pings wait behind it.
 func (c *serverConn) waitForRoom() error {
 	for {
 		c.mu.Lock()
-		full := len(c.out)+c.writing > c.server.opts.MaxBytes
+		full := c.out.size+c.writing > c.server.opts.MaxBytes
 		c.mu.Unlock()
 		if !full {
 			return nil
@@ -104,7 +104,7 @@ func (c *serverConn) wakeWriter() {
 
 // write sends all that is in line in one call, again and again.
 func (c *serverConn) write() error {
-	var spare []byte
+	var out batch
 	for {
 		select {
 		case <-c.wake:
@@ -113,38 +113,35 @@ func (c *serverConn) write() error {
 		}
 		runtime.Gosched() // who is about to answer joins the batch
 		for {
-			batch := c.takeOut(spare)
-			if len(batch) == 0 {
-				spare = batch
+			out.reset()
+			if c.swap(&out); out.size == 0 {
 				break
 			}
-			if err := c.send(batch); err != nil {
+			if err := c.send(&out); err != nil {
 				return err
 			}
-			spare = reusable(batch)
 		}
 	}
 }
 
-// takeOut returns what is in line, and leaves spare's memory for what comes next.
-func (c *serverConn) takeOut(spare []byte) []byte {
+// swap exchanges what is in line for an empty batch.
+func (c *serverConn) swap(out *batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	batch := c.out
-	c.out, c.writing = spare[:0], len(batch)
-	return batch
+	*out, c.out = c.out, *out
+	c.writing = out.size
 }
 
 // send writes a batch, however long that takes, as long as the asker takes some of it every WriteTimeout.
-func (c *serverConn) send(batch []byte) error {
-	defer c.server.bytes.Add(int64(-len(batch)))
-	for rest := batch; len(rest) > 0; {
+func (c *serverConn) send(out *batch) error {
+	defer c.server.bytes.Add(int64(-out.size))
+	for !out.written() {
 		if err := c.conn.SetWriteDeadline(time.Now().Add(c.server.opts.WriteTimeout)); err != nil {
 			return err
 		}
-		n, err := c.conn.Write(rest)
+		n, err := out.writeTo(c.conn)
 		c.server.metrics.wrote(n)
-		if rest = rest[n:]; err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
 	}
@@ -156,12 +153,4 @@ func (c *serverConn) send(batch []byte) error {
 	default:
 	}
 	return nil
-}
-
-// reusable returns b's memory for the next batch, unless it has grown so large that it's better given back.
-func reusable(b []byte) []byte {
-	if cap(b) > 256<<10 {
-		return nil
-	}
-	return b[:0]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -88,11 +89,11 @@ func TestAskerThatDoesNotRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := (hello{"n1", 3, "ringkv-node", value}).shake(t.Context(), conn, "a:1"); err != nil {
+		if _, _, err := (hello{"n1", 3, "ringkv-node", value}).shake(t.Context(), conn, conn, "a:1"); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		frame := appendRequest(nil, 1, readOf("key"))
+		frame := requestFrame(nil, 1, readOf("key"))
 		for sent := 0; ; sent++ {
 			if _, err = conn.Write(frame); err != nil {
 				break
@@ -109,6 +110,38 @@ func TestAskerThatDoesNotRead(t *testing.T) {
 			t.Errorf("%d bytes and %d requests are still counted", n.bytes.Load(), n.flight.Load())
 		}
 	})
+}
+
+// An asker that reads slowly gets all of its answer, though that takes longer than a node waits for one that reads nothing.
+func TestAskerThatReadsSlowly(t *testing.T) {
+	for name, size := range map[string]int{"copied": largeValue - 1, "not copied": largeValue} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newNetwork()
+				value := strings.Repeat("value", size)[:size]
+				answer := Response{Status: OK, Record: writeOf("key", value).Record}
+				w.startNode(t, "n1", "a:1", ServerOptions{WriteTimeout: time.Second}, handlerFunc(func(_ *Request, respond func(Response)) { respond(answer) }))
+				slow := func(ctx context.Context, addr string) (net.Conn, error) {
+					conn, err := w.dial(ctx, addr)
+					return slowConn{conn}, err
+				}
+				p := startPool(t, PoolOptions{Dial: slow})
+				began := time.Now()
+				got := ask(t, p, "n1", "a:1", readOf("key"), time.Hour)
+				if took := time.Since(began); got.Err != nil || string(got.Response.Record.Value) != value || took < 5*time.Second {
+					t.Errorf("%v, %d bytes after %v, want %d bytes after more than 5 s", got.Err, len(got.Response.Record.Value), took, size)
+				}
+			})
+		})
+	}
+}
+
+// slowConn reads 200 bytes each 250 ms.
+type slowConn struct{ net.Conn }
+
+func (c slowConn) Read(b []byte) (int, error) {
+	time.Sleep(250 * time.Millisecond)
+	return c.Conn.Read(b[:min(len(b), 200)])
 }
 
 func TestMoreThanAPoolTakes(t *testing.T) {
@@ -219,7 +252,7 @@ func TestUnknownOperation(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		_, r, err := (hello{"n1", 3, "ringkv-node", testMax}).shake(t.Context(), conn, "a:1")
+		_, r, err := (hello{"n1", 3, "ringkv-node", testMax}).shake(t.Context(), conn, conn, "a:1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,7 +261,7 @@ func TestUnknownOperation(t *testing.T) {
 			req  *Request
 			want Status
 		}{{&Request{Op: 77, Key: "key"}, BadRequest}, {readOf(""), BadRequest}, {readOf("key"), OK}} {
-			if _, err := conn.Write(appendRequest(nil, uint64(id), c.req)); err != nil {
+			if _, err := conn.Write(requestFrame(nil, uint64(id), c.req)); err != nil {
 				t.Fatal(err)
 			}
 			payload, owned, err := frames.next()

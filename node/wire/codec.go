@@ -76,8 +76,8 @@ func checkConfig(config *placement.Config) error {
 // size is what req takes on the wire, roughly.
 func (req *Request) size() int { return 128 + len(req.Key) + len(req.Record.Value) }
 
-// appendRequest appends req as a frame.
-func appendRequest(b []byte, id uint64, req *Request) []byte {
+// appendRequest appends req as a frame. What it returns as value, if anything, belongs behind that.
+func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint64(beginFrame(b, kindRequest), id)
 	var flags byte
@@ -92,9 +92,9 @@ func appendRequest(b []byte, id uint64, req *Request) []byte {
 	b = appendShort16(b, req.Key)
 	if req.Op.carriesRecord() {
 		b = appendVersion(b, req.Base)
-		b = appendRecord(b, &req.Record)
+		b, value = appendRecord(b, &req.Record)
 	}
-	return endFrame(b, start)
+	return endFrame(b, start, value), value
 }
 
 // decodeRequest decodes the body behind the id. The key, the record and the config don't share memory with body, unless
@@ -132,8 +132,8 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 	return nil
 }
 
-// appendResponse appends resp as a frame.
-func appendResponse(b []byte, id uint64, resp *Response) []byte {
+// appendResponse appends resp as a frame. What it returns as value, if anything, belongs behind that.
+func appendResponse(b []byte, id uint64, resp *Response) (frame, value []byte) {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint64(beginFrame(b, kindResponse), id)
 	var flags byte
@@ -153,9 +153,9 @@ func appendResponse(b []byte, id uint64, resp *Response) []byte {
 		b = appendVersion(b, resp.Version)
 	}
 	if flags&flagRecord != 0 {
-		b = appendRecord(b, &resp.Record)
+		b, value = appendRecord(b, &resp.Record)
 	}
-	return endFrame(b, start)
+	return endFrame(b, start, value), value
 }
 
 // decodeResponse is to appendResponse as decodeRequest is to appendRequest. Record.Key is left to the asker, who knows it.
@@ -188,12 +188,15 @@ func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Res
 	return nil
 }
 
-// appendRecord appends all of r but its key and whether it is deleted.
-func appendRecord(b []byte, r *record.Record) []byte {
+// appendRecord appends all of r but its key and whether it is deleted. A large value is returned instead.
+func appendRecord(b []byte, r *record.Record) (frame, value []byte) {
 	b = appendVersion(b, r.Version)
 	b = appendShort16(b, r.Type)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.Value)))
-	return append(b, r.Value...)
+	if len(r.Value) >= largeValue {
+		return b, r.Value
+	}
+	return append(b, r.Value...), nil
 }
 
 func (c *cursor) record(r *record.Record, owned bool, maxValue int, in *intern) error {

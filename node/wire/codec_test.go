@@ -65,7 +65,7 @@ func TestRequestRoundTrip(t *testing.T) {
 		}
 		id := r.Uint64()
 		var got Request
-		if err := decodeRequest(frameBody(t, appendRequest(nil, id, &want), kindRequest, id), false, testMax, known, &got); err != nil {
+		if err := decodeRequest(frameBody(t, requestFrame(nil, id, &want), kindRequest, id), false, testMax, known, &got); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(got, want) {
@@ -89,7 +89,7 @@ func TestResponseRoundTrip(t *testing.T) {
 		}
 		id := r.Uint64()
 		var got Response
-		if err := decodeResponse(frameBody(t, appendResponse(nil, id, &want), kindResponse, id), false, testMax, known, &got); err != nil {
+		if err := decodeResponse(frameBody(t, responseFrame(nil, id, &want), kindResponse, id), false, testMax, known, &got); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(got, want) {
@@ -99,7 +99,7 @@ func TestResponseRoundTrip(t *testing.T) {
 }
 
 func TestDecodedValueOutlivesTheBuffer(t *testing.T) {
-	body := appendRequest(nil, 1, writeOf("key", "value"))[headerSize+1+idSize:]
+	body := requestFrame(nil, 1, writeOf("key", "value"))[headerSize+1+idSize:]
 	var got Request
 	if err := decodeRequest(body, false, testMax, newIntern(), &got); err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestDecodedValueOutlivesTheBuffer(t *testing.T) {
 
 func TestKnownConfigsAreShared(t *testing.T) {
 	known := newIntern()
-	body := appendRequest(nil, 1, readOf("key"))[headerSize+1+idSize:]
+	body := requestFrame(nil, 1, readOf("key"))[headerSize+1+idSize:]
 	var first, second Request
 	for _, req := range []*Request{&first, &second} {
 		if err := decodeRequest(body, false, testMax, known, req); err != nil {
@@ -167,7 +167,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"operation not known": {write(func(r *Request) { r.Op = 200 }), errUnknownOp},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body := appendRequest(nil, 1, c.req)[headerSize+1+idSize:]
+			body := requestFrame(nil, 1, c.req)[headerSize+1+idSize:]
 			if err := decodeRequest(body, false, testMax, newIntern(), new(Request)); !errors.Is(err, c.want) {
 				t.Errorf("decodeRequest = %v, want %v", err, c.want)
 			}
@@ -182,8 +182,8 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestDecodeRefusesEveryCut(t *testing.T) {
-	request := appendRequest(nil, 1, writeOf("key", "value"))[headerSize+1+idSize:]
-	response := appendResponse(nil, 1, &Response{Status: OK, Config: someConfig, Record: writeOf("key", "value").Record, Version: record.Version{HLC: 1}, Detail: "d"})[headerSize+1+idSize:]
+	request := requestFrame(nil, 1, writeOf("key", "value"))[headerSize+1+idSize:]
+	response := responseFrame(nil, 1, &Response{Status: OK, Config: someConfig, Record: writeOf("key", "value").Record, Version: record.Version{HLC: 1}, Detail: "d"})[headerSize+1+idSize:]
 	for n := range len(request) {
 		if decodeRequest(request[:n], false, testMax, newIntern(), new(Request)) == nil {
 			t.Errorf("a request cut to %d of %d bytes is accepted", n, len(request))
@@ -203,7 +203,7 @@ func TestDecodeRefusesEveryCut(t *testing.T) {
 }
 
 func TestFrameErrors(t *testing.T) {
-	good := appendRequest(nil, 1, readOf("key"))
+	good := requestFrame(nil, 1, readOf("key"))
 	change := func(at int, to byte) []byte {
 		b := bytes.Clone(good)
 		b[at] = to
@@ -231,7 +231,7 @@ func TestFramesOfAnySize(t *testing.T) {
 	var stream []byte
 	sizes := []int{0, 1, 100, readBuffer - 200, readBuffer, 3 * readBuffer, 7}
 	for i, size := range sizes {
-		stream = appendRequest(stream, uint64(i), writeOf("key", strings.Repeat("v", size)))
+		stream = requestFrame(stream, uint64(i), writeOf("key", strings.Repeat("v", size)))
 	}
 	frames := newFrameReader(bytes.NewReader(stream), 1<<20)
 	for i, size := range sizes {
@@ -252,7 +252,7 @@ func TestFramesOfAnySize(t *testing.T) {
 func TestUnknownStatusLeavesItOpen(t *testing.T) {
 	for _, status := range []Status{0, Failed + 1, 255} {
 		var got Response
-		body := appendResponse(nil, 1, &Response{Status: status, Detail: "why"})[headerSize+1+idSize:]
+		body := responseFrame(nil, 1, &Response{Status: status, Detail: "why"})[headerSize+1+idSize:]
 		if err := decodeResponse(body, false, testMax, newIntern(), &got); err != nil || got.Status != Failed || !strings.Contains(got.Detail, "why") {
 			t.Errorf("status %d decodes as %+v, error %v, want Failed, the one that may have stored", status, got, err)
 		}
@@ -268,8 +268,8 @@ func TestDetailIsCutBetweenCharacters(t *testing.T) {
 
 // FuzzFrame reads a stream that may hold anything, as each end would.
 func FuzzFrame(f *testing.F) {
-	f.Add(appendRequest(nil, 1, writeOf("key", "value")))
-	f.Add(appendResponse(appendSignal(nil, kindPing), 2, &Response{Status: Stale, Config: someConfig, Detail: "later"}))
+	f.Add(requestFrame(nil, 1, writeOf("key", "value")))
+	f.Add(responseFrame(appendSignal(nil, kindPing), 2, &Response{Status: Stale, Config: someConfig, Detail: "later"}))
 	f.Add([]byte{1, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		frames, known := newFrameReader(bytes.NewReader(stream), testMax+overhead), newIntern()
@@ -291,7 +291,7 @@ func fuzzBody(t *testing.T, body []byte, owned bool, known *intern) {
 		if err := req.check(testMax); err != nil {
 			t.Errorf("decoded a request that can't be sent: %v", err)
 		}
-		again := appendRequest(nil, 1, &req)[headerSize+1+idSize:]
+		again := requestFrame(nil, 1, &req)[headerSize+1+idSize:]
 		var twice Request
 		if err := decodeRequest(again, false, testMax, known, &twice); err != nil || !reflect.DeepEqual(req, twice) {
 			t.Errorf("%+v becomes %+v, error %v", req, twice, err)
@@ -302,7 +302,7 @@ func fuzzBody(t *testing.T, body []byte, owned bool, known *intern) {
 		if len(resp.Record.Value) > testMax || len(resp.Detail) > MaxDetail {
 			t.Errorf("decoded %+v beyond the bounds", resp)
 		}
-		again := appendResponse(nil, 1, &resp)[headerSize+1+idSize:]
+		again := responseFrame(nil, 1, &resp)[headerSize+1+idSize:]
 		if err := decodeResponse(again, false, testMax, known, new(Response)); err != nil {
 			t.Errorf("%+v can't be decoded again: %v", resp, err)
 		}

@@ -170,7 +170,7 @@ func TestCutWhileSending(t *testing.T) {
 	var ends []int // of the requests' frames
 	var all []byte
 	for i := range requests {
-		all = appendRequest(all, uint64(i), writeOf(fmt.Sprint("key", i), "value"))
+		all = requestFrame(all, uint64(i), writeOf(fmt.Sprint("key", i), "value"))
 		ends = append(ends, len(all))
 	}
 	for cut := range len(all) {
@@ -211,7 +211,7 @@ func TestCutWhileSending(t *testing.T) {
 
 func TestCutWhileReceiving(t *testing.T) {
 	answer := Response{Status: OK, Record: writeOf("key", "value").Record}
-	whole := len(appendResponse(nil, 0, &answer))
+	whole := len(responseFrame(nil, 0, &answer))
 	for cut := 1; cut <= whole; cut++ { // at 0 the cable is cut before the request leaves
 		synctest.Test(t, func(t *testing.T) {
 			w := newNetwork()

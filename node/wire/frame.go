@@ -42,18 +42,22 @@ func beginFrame(b []byte, k kind) []byte {
 	return append(b, 0, 0, 0, 0, 0, 0, 0, 0, byte(k))
 }
 
-// endFrame fills in the header of the frame that begins at b[start].
-func endFrame(b []byte, start int) []byte {
+// endFrame fills in the header of the frame that begins at b[start] and goes on, behind b, with value.
+func endFrame(b []byte, start int, value []byte) []byte {
 	payload := b[start+headerSize:]
-	binary.LittleEndian.PutUint32(b[start:], uint32(len(payload)))
-	binary.LittleEndian.PutUint32(b[start+4:], crc32.Checksum(payload, castagnoli))
+	sum := crc32.Checksum(payload, castagnoli)
+	if len(value) > 0 {
+		sum = crc32.Update(sum, castagnoli, value)
+	}
+	binary.LittleEndian.PutUint32(b[start:], uint32(len(payload)+len(value)))
+	binary.LittleEndian.PutUint32(b[start+4:], sum)
 	return b
 }
 
 // appendSignal appends a frame that is its kind alone.
 func appendSignal(b []byte, k kind) []byte {
 	start := len(b)
-	return endFrame(beginFrame(b, k), start)
+	return endFrame(beginFrame(b, k), start, nil)
 }
 
 // A frameReader cuts a stream into frames.

@@ -68,9 +68,9 @@ func (h hello) request(addr string) (*http.Request, error) {
 	return req, nil
 }
 
-// shake says hello on a fresh connection and reads the answer. It returns the largest value that the node accepts. The
-// reader holds what the node may have sent already.
-func (h hello) shake(ctx context.Context, conn net.Conn, addr string) (maxValue int, r *bufio.Reader, err error) {
+// shake says hello on a fresh connection and reads the answer through in. It returns the largest value that the node
+// accepts, and a reader for what the node sends from there on.
+func (h hello) shake(ctx context.Context, conn net.Conn, in io.Reader, addr string) (maxValue int, r *bufio.Reader, err error) {
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -85,7 +85,7 @@ func (h hello) shake(ctx context.Context, conn net.Conn, addr string) (maxValue 
 	if err := req.Write(conn); err != nil {
 		return 0, nil, fmt.Errorf("ask for %s: %w", Path, err)
 	}
-	limited := &io.LimitedReader{R: conn, N: maxHeaders}
+	limited := &io.LimitedReader{R: in, N: maxHeaders}
 	r = bufio.NewReaderSize(limited, readBuffer)
 	resp, err := http.ReadResponse(r, req)
 	if err != nil {

@@ -123,7 +123,7 @@ func TestRequestRightBehindTheHandshake(t *testing.T) {
 	if err := req.Write(&all); err != nil {
 		t.Fatal(err)
 	}
-	all.Write(appendRequest(nil, 42, readOf("key")))
+	all.Write(requestFrame(nil, 42, readOf("key")))
 	if _, err := io.WriteString(conn, all.String()); err != nil {
 		t.Fatal(err)
 	}

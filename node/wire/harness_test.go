@@ -29,6 +29,18 @@ func writeOf(key, value string) *Request {
 	return &Request{Op: OpWrite, Config: someConfig, Key: key, Record: record.Record{Key: key, Version: v, Type: "text/plain", Value: []byte(value)}}
 }
 
+// requestFrame appends the whole frame of req to b.
+func requestFrame(b []byte, id uint64, req *Request) []byte {
+	b, value := appendRequest(b, id, req)
+	return append(b, value...)
+}
+
+// responseFrame appends the whole frame of resp to b.
+func responseFrame(b []byte, id uint64, resp *Response) []byte {
+	b, value := appendResponse(b, id, resp)
+	return append(b, value...)
+}
+
 // handlerFunc serves by a function.
 type handlerFunc func(req *Request, respond func(Response))
 

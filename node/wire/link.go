@@ -63,7 +63,6 @@ func (n *peer) read(frames *frameReader) error {
 			}
 		case kindPong:
 			n.mu.Lock()
-			n.signs++
 			n.watch.pinged = false
 			n.mu.Unlock()
 		case kindLeaving:
@@ -79,7 +78,6 @@ func (n *peer) read(frames *frameReader) error {
 // answered gives a call its Reply. It returns an error if the connection is of no use any more.
 func (n *peer) answered(id uint64, body []byte, owned bool, known *intern) error {
 	n.mu.Lock()
-	n.signs++
 	c, ok := n.calls.remove(id)
 	last := n.leaving && n.calls.len() == 0
 	n.mu.Unlock()
@@ -103,21 +101,21 @@ func (n *peer) leave() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.silent.Store(true)
-	n.signs++
 	n.why, n.leaving = fmt.Errorf("node %s: %w", n.node, errLeaving), true
 	return n.calls.len() == 0
 }
 
 // outgoing is one frame of the writer's batch.
 type outgoing struct {
-	id  uint64
-	req *Request
+	id    uint64
+	req   *Request
+	start int // where in the batch it begins
 }
 
 // write sends what waits, many frames in one call.
 func (n *peer) write(ctx context.Context, conn net.Conn) error {
-	var batch []outgoing
-	var buf []byte
+	var frames []outgoing
+	var out batch
 	for {
 		select {
 		case <-n.wake:
@@ -126,41 +124,39 @@ func (n *peer) write(ctx context.Context, conn net.Conn) error {
 		}
 		runtime.Gosched() // who is about to send joins the batch
 		for {
-			if batch = n.takeBatch(batch[:0]); len(batch) == 0 {
+			if frames = n.takeFrames(frames[:0]); len(frames) == 0 {
 				break
 			}
-			buf = buf[:0]
-			for _, o := range batch {
-				buf = o.append(buf)
+			out.reset()
+			for i := range frames {
+				frames[i].addTo(&out)
 			}
-			wrote, err := conn.Write(buf)
+			wrote, err := out.writeTo(conn)
 			n.pool.metrics.wrote(wrote)
 			if err != nil {
-				n.putBack(batch, wrote)
-				if errors.Is(err, net.ErrClosed) {
-					return context.Cause(ctx)
-				}
+				n.putBack(frames, wrote)
 				return err
 			}
-			buf = reusable(buf)
 		}
 	}
 }
 
-func (o outgoing) append(b []byte) []byte {
+func (o *outgoing) addTo(out *batch) {
+	o.start = out.size
 	if o.id == idPing {
-		return appendSignal(b, kindPing)
+		out.signal(kindPing)
+		return
 	}
-	return appendRequest(b, o.id, o.req)
+	out.request(o.id, o.req)
 }
 
-// takeBatch moves calls from the queue to batch. From now on their bytes may have left.
-func (n *peer) takeBatch(batch []outgoing) []outgoing {
+// takeFrames moves calls from the queue to frames. From now on their bytes may have left.
+func (n *peer) takeFrames(frames []outgoing) []outgoing {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.watch.due {
 		n.watch.due = false
-		batch = append(batch, outgoing{id: idPing})
+		frames = append(frames, outgoing{id: idPing})
 	}
 	taken, bytes := 0, 0
 	for _, id := range n.queue {
@@ -171,7 +167,7 @@ func (n *peer) takeBatch(batch []outgoing) []outgoing {
 		if c := n.calls.get(id); c != nil {
 			c.progress = left
 			bytes += c.req.size()
-			batch = append(batch, outgoing{id, c.req})
+			frames = append(frames, outgoing{id: id, req: c.req})
 		}
 	}
 	if taken == len(n.queue) {
@@ -179,22 +175,16 @@ func (n *peer) takeBatch(batch []outgoing) []outgoing {
 	} else {
 		n.queue, n.bytes = n.queue[taken:], n.bytes-bytes
 	}
-	return batch
+	return frames
 }
 
 // putBack marks those calls of a failed batch as not left whose first byte lay behind what the kernel took.
-func (n *peer) putBack(batch []outgoing, wrote int) {
+func (n *peer) putBack(frames []outgoing, wrote int64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	start := 0
-	var frame []byte
-	for _, o := range batch {
-		if start >= wrote {
-			if c := n.calls.get(o.id); c != nil {
-				c.progress = queued
-			}
+	for _, o := range frames {
+		if c := n.calls.get(o.id); c != nil && int64(o.start) >= wrote {
+			c.progress = queued
 		}
-		frame = o.append(frame[:0])
-		start += len(frame)
 	}
 }

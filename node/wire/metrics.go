@@ -29,7 +29,7 @@ func newServerMetrics(r prometheus.Registerer) *serverMetrics {
 	}
 }
 
-func (m *serverMetrics) wrote(n int) {
+func (m *serverMetrics) wrote(n int64) {
 	m.writes.Inc()
 	m.bytes.Add(float64(n))
 }
@@ -64,7 +64,7 @@ func newPoolMetrics(r prometheus.Registerer) *poolMetrics {
 	}
 }
 
-func (m *poolMetrics) wrote(n int) {
+func (m *poolMetrics) wrote(n int64) {
 	m.writes.Inc()
 	m.bytes.Add(float64(n))
 }

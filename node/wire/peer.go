@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,7 @@ type peer struct {
 	cancel     context.CancelCauseFunc
 	wake       chan struct{} // the writer has something to do
 	silent     atomic.Bool   // changed under mu
+	signs      atomic.Uint64 // of life: reads that brought bytes
 	used       atomic.Bool   // since the sweep last looked for idle ones
 
 	mu       sync.Mutex // guards the rest
@@ -42,7 +44,6 @@ type peer struct {
 	bytes    int      // of those
 	maxValue int      // what the node accepts; known once connected
 	why      error    // why nothing is taken now; nil while it is
-	signs    uint64   // frames that came
 	watch    watch
 	end      context.CancelCauseFunc // ends the present connection; nil when there is none
 	leaving  bool                    // the node shuts down: the connection ends with its last call
@@ -147,7 +148,7 @@ func (n *peer) connect() (net.Conn, *bufio.Reader, error) {
 		return nil, nil, fmt.Errorf("connect to node %s: %w", n.node, err)
 	}
 	h := hello{node: n.node, replicas: n.pool.opts.Replicas, cluster: n.pool.opts.Cluster, maxValue: n.pool.opts.MaxValue}
-	maxValue, r, err := h.shake(ctx, conn, n.addr)
+	maxValue, r, err := h.shake(ctx, conn, livingReader{conn, &n.signs}, n.addr)
 	if err != nil {
 		conn.Close()
 		outcome := "failed"
@@ -162,6 +163,20 @@ func (n *peer) connect() (net.Conn, *bufio.Reader, error) {
 	n.maxValue = maxValue
 	n.mu.Unlock()
 	return conn, r, nil
+}
+
+// livingReader counts the reads that bring bytes.
+type livingReader struct {
+	io.Reader
+	signs *atomic.Uint64
+}
+
+func (r livingReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if n > 0 {
+		r.signs.Add(1)
+	}
+	return n, err
 }
 
 // down refuses Sends from now on, for the reason given, and settles those that wait.

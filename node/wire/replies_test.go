@@ -60,7 +60,7 @@ func exactlyOneReply(t *testing.T, seed uint64) {
 			for i := range each {
 				at := s*each + i
 				replies[at] = make(chan Reply, 2)
-				req := writeOf(fmt.Sprint("key", at), string(make([]byte, own.IntN(3000))))
+				req := writeOf(fmt.Sprint("key", at), string(make([]byte, own.IntN(2*largeValue))))
 				p.Send("n1", "a:1", req, time.Now().Add(time.Duration(own.IntN(300))*time.Millisecond), replies[at])
 				time.Sleep(time.Duration(own.IntN(20)) * time.Millisecond)
 			}
@@ -70,7 +70,7 @@ func exactlyOneReply(t *testing.T, seed uint64) {
 		time.Sleep(time.Duration(r.IntN(100)) * time.Millisecond)
 		switch r.IntN(6) {
 		case 0, 1:
-			w.last().cutAfterSending(r.IntN(20000))
+			w.last().cutAfterSending(r.IntN(60000))
 		case 2:
 			w.cutNextAfterReceiving(len(n.opts.accept()) + r.IntN(1000))
 		case 3:

@@ -22,7 +22,7 @@ type serverConn struct {
 	drained chan struct{} // the writer has made room
 
 	mu      sync.Mutex // guards the rest
-	out     []byte     // frames to be written
+	out     batch      // frames to be written
 	writing int        // bytes that the writer is at
 	flight  int        // requests taken and not answered
 	bytes   int        // of those requests
@@ -118,8 +118,8 @@ func (c *serverConn) claim(size int) string {
 	switch {
 	case c.flight >= o.MaxInFlight:
 		detail = fmt.Sprintf("%d requests of this connection wait here already", c.flight)
-	case c.bytes+len(c.out)+c.writing+size > o.MaxBytes:
-		detail = fmt.Sprintf("%d bytes of this connection wait here already", c.bytes+len(c.out)+c.writing)
+	case c.bytes+c.out.size+c.writing+size > o.MaxBytes:
+		detail = fmt.Sprintf("%d bytes of this connection wait here already", c.bytes+c.out.size+c.writing)
 	case flight > int64(o.MaxTotalFlight):
 		detail = fmt.Sprintf("%d requests wait here already", flight-1)
 	case bytes > int64(o.MaxTotalBytes):

@@ -10,7 +10,7 @@ const (
 	silentAfter = 50 * time.Millisecond  // unanswered for so long is silence: hundreds of round trips
 	silentFor   = time.Second            // how long others are preferred after the last sign of silence
 	pingEvery   = 250 * time.Millisecond // while silent
-	muteAfter   = 2 * time.Second        // no frame since a ping: the connection is given up
+	muteAfter   = 2 * time.Second        // no byte since a ping: the connection is given up
 )
 
 var errMute = errors.New("the node answered nothing, not even a ping, for 2 s")
@@ -20,7 +20,7 @@ type watch struct {
 	due    bool      // a ping is to be written
 	pinged bool      // a ping has no answer yet
 	at     time.Time // when that was asked for
-	signs  uint64    // frames that had come by then
+	signs  uint64    // of life that had come by then
 	until  time.Time // when the silence ends, if nothing renews it
 }
 
@@ -130,12 +130,12 @@ func (n *peer) watchLocked(now time.Time, unanswered time.Duration) {
 	switch {
 	case n.end == nil:
 	case w.pinged && now.Sub(w.at) >= muteAfter:
-		if n.signs == w.signs {
+		if n.signs.Load() == w.signs {
 			n.end(errMute)
 		}
-		w.at, w.signs = now, n.signs // much is on its way, and the pong behind it
+		w.at, w.signs = now, n.signs.Load() // much is on its way still, and the pong behind it
 	case silent && !w.pinged && now.Sub(w.at) >= pingEvery:
-		w.due, w.pinged, w.at, w.signs = true, true, now, n.signs
+		w.due, w.pinged, w.at, w.signs = true, true, now, n.signs.Load()
 		n.wakeWriter()
 	}
 }

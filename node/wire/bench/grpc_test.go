@@ -21,7 +21,7 @@ func BenchmarkGRPC(b *testing.B) {
 	for _, callers := range []int{1, 64, 512} {
 		b.Run(fmt.Sprint(callers), func(b *testing.B) {
 			c := dialGRPC(b, serveGRPC(b))
-			load(b, callers, func(i int) func(*wire.Request) {
+			load(b, callers, valueSize, func(i int) func(*wire.Request) {
 				done := make(chan []byte, 1)
 				return func(req *wire.Request) {
 					c.send(uint64(i), req, done)
@@ -67,7 +67,7 @@ func serveGRPC(b *testing.B) (addr string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	held := newTrivial().held.Value
+	held := newTrivial(valueSize).held.Value
 	serve := func(_ any, stream grpc.ServerStream) error {
 		for {
 			var in, out []byte

@@ -14,15 +14,15 @@ import (
 	"ringkv/node/wire"
 )
 
-const valueSize = 100
+const valueSize = 100 // bytes, where nothing else is said
 
 var config = &placement.Config{Generation: 12, Owners: []string{"node-7f3a9c21", "node-1b20cc04", "node-93f0de77"}}
 
 // trivial is a Handler that costs as little as one can.
 type trivial struct{ held record.Record }
 
-func newTrivial() *trivial {
-	return &trivial{record.Record{Version: record.Version{HLC: 1, Writer: 2}, Value: make([]byte, valueSize)}}
+func newTrivial(size int) *trivial {
+	return &trivial{record.Record{Version: record.Version{HLC: 1, Writer: 2}, Value: make([]byte, size)}}
 }
 
 func (h *trivial) Handle(req *wire.Request, respond func(wire.Response)) {
@@ -34,9 +34,9 @@ func (h *trivial) Handle(req *wire.Request, respond func(wire.Response)) {
 }
 
 // requests returns a read and a write.
-func requests(caller int) [2]*wire.Request {
+func requests(caller, size int) [2]*wire.Request {
 	key := fmt.Sprintf("some/key/%08d", caller)
-	write := record.Record{Key: key, Version: record.Version{HLC: 3, Writer: 4}, Value: make([]byte, valueSize)}
+	write := record.Record{Key: key, Version: record.Version{HLC: 3, Writer: 4}, Value: make([]byte, size)}
 	return [2]*wire.Request{
 		{Op: wire.OpRead, Config: config, Key: key},
 		{Op: wire.OpWrite, Config: config, Key: key, Record: write},
@@ -45,11 +45,11 @@ func requests(caller int) [2]*wire.Request {
 
 // load has callers goroutines do b.N operations between them, each after its last was answered, reads and writes by
 // turns. It reports the CPU time of the whole process, user and system, and the latency.
-func load(b *testing.B, callers int, caller func(i int) (do func(*wire.Request))) {
+func load(b *testing.B, callers, size int, caller func(i int) (do func(*wire.Request))) {
 	dos := make([]func(*wire.Request), callers)
 	for i := range dos {
 		dos[i] = caller(i)
-		dos[i](requests(i)[0]) // connects
+		dos[i](requests(i, size)[0]) // connects
 	}
 	latencies := make([][]time.Duration, callers)
 	var all sync.WaitGroup
@@ -62,7 +62,7 @@ func load(b *testing.B, callers int, caller func(i int) (do func(*wire.Request))
 			share++
 		}
 		all.Go(func() {
-			reqs := requests(i)
+			reqs := requests(i, size)
 			for op := range share {
 				if op%16 != 0 {
 					dos[i](reqs[op%2])
