@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
 
@@ -48,8 +49,10 @@ func (n *Node) destroy(c *gin.Context) edge.Outcome {
 		return edge.Fail(c, edge.Problem{Outcome: edge.Forbidden, Detail: "only from the node's own machine: see -destroy"})
 	}
 	n.Log.Warn("killed by request", "from", c.Request.RemoteAddr)
+	body := []byte(`{"success":true}`)
 	c.Header("Connection", "close")
-	outcome := edge.RawJSON(c, http.StatusAccepted, []byte(`{"success":true}`))
+	c.Header("Content-Length", strconv.Itoa(len(body))) // else the end of the body would come after the end of the process
+	outcome := edge.RawJSON(c, http.StatusAccepted, body)
 	c.Writer.Flush()
 	n.Destroy()
 	return outcome

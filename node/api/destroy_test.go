@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
+	"time"
 
 	"ringkv/gateway/api/apitest"
 )
@@ -48,7 +49,7 @@ func TestWhoMayDestroy(t *testing.T) {
 	}
 }
 
-// Whoever destroys a node gets the answer before the node is gone.
+// Whoever destroys a node gets the whole answer before the node is gone.
 func TestDestroyAnswersFirst(t *testing.T) {
 	answered, killed := make(chan struct{}), make(chan struct{})
 	n := testNode(apitest.NewFake())
@@ -59,6 +60,9 @@ func TestDestroyAnswersFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(c, "POST /destroy HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +70,9 @@ func TestDestroyAnswersFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	body, err := io.ReadAll(resp.Body)
 	close(answered)
 	<-killed
-	body, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusAccepted || string(body) != `{"success":true}` {
 		t.Errorf("POST /destroy = %d %q (%v), want 202 and success", resp.StatusCode, body, err)
 	}
