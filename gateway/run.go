@@ -28,7 +28,7 @@ import (
 )
 
 const (
-	maxConns     = 8192            // of clients; those beyond wait in the kernel's queue
+	maxConns     = 4096            // of clients, 20 KiB each when idle; beyond, the one idle for longest makes room
 	maxSkew      = 5 * time.Second // how far ahead of this clock a version may be and still push it forward
 	shutdownTime = 10 * time.Second
 )

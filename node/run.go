@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	maxConns     = 8192 // of clients, peers and checks; those beyond wait in the kernel's queue
+	maxConns     = 2048 // of clients, peers and checks; beyond, the one idle for longest makes room
 	shutdownTime = 15 * time.Second
 )
 
