@@ -25,6 +25,7 @@ const (
 	maxWeight   = 65535
 	maxReplicas = 255
 	maxLog      = 128
+	maxWhy      = 2048
 )
 
 // A Node is one member of the placement. ID and Disk together are its identity: the same id on another disk is another
@@ -88,8 +89,8 @@ func (d *Document) Validate() error {
 		return fmt.Errorf("%w: replicas is %d, must be 1 to %d", ErrMalformed, d.Replicas, maxReplicas)
 	case d.Generation > MaxGeneration:
 		return fmt.Errorf("%w: generation %d is above %d", ErrMalformed, d.Generation, uint64(MaxGeneration))
-	case len(d.Why) > 8*maxName || !utf8.ValidString(d.Why):
-		return fmt.Errorf("%w: why is longer than %d bytes, or no UTF-8", ErrMalformed, 8*maxName)
+	case len(d.Why) > maxWhy || !utf8.ValidString(d.Why):
+		return fmt.Errorf("%w: why is longer than %d bytes, or no UTF-8", ErrMalformed, maxWhy)
 	}
 	if err := checkNodes(d.Nodes); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)

@@ -205,6 +205,16 @@ func TestNextRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
+func TestNextCutsALongWhy(t *testing.T) {
+	n, err := Next(chain(t, 3, "a"), list("a b"), strings.Repeat("ä", 5000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(n.Why) > maxWhy || !strings.HasPrefix(n.Why, "ää") || !strings.HasSuffix(n.Why, "ä...") {
+		t.Errorf("why is %d bytes that end in %q, want at most %d and dots", len(n.Why), n.Why[len(n.Why)-8:], maxWhy)
+	}
+}
+
 func manyNodes(n int) []Node {
 	nodes := make([]Node, n)
 	for i := range nodes {

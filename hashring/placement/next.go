@@ -8,9 +8,10 @@ import (
 	"ringkv/hashring"
 )
 
-// First returns generation 0: the one whose owners may begin empty. nodes may come in any order.
+// First returns generation 0: the one whose owners may begin empty. nodes may come in any order; of a long why, the beginning
+// is kept.
 func First(nodes []Node, replicas int, why string) (*Document, error) {
-	d := &Document{Slots: hashring.Slots, Replicas: replicas, Nodes: sorted(nodes), Why: why}
+	d := &Document{Slots: hashring.Slots, Replicas: replicas, Nodes: sorted(nodes), Why: clip(why)}
 	if _, err := d.Encode(); err != nil {
 		return nil, err
 	}
@@ -27,11 +28,11 @@ func FixedDocument(ids []string, replicas int) (*Document, error) {
 }
 
 // Next returns the document that follows d: nodes, in any order, at one generation more, with d's own generation in the log. The log
-// keeps as many generations as Consul has room for; the oldest go first.
+// keeps as many generations as Consul has room for; the oldest go first. Of a long why, the beginning is kept.
 func Next(d *Document, nodes []Node, why string) (*Document, error) {
 	log := append([]Entry{{Generation: d.Generation, Replicas: d.Replicas, Nodes: d.Nodes}}, d.explicitLog()...)
 	log = log[:min(len(log), maxLog)]
-	next := &Document{Generation: d.Generation + 1, Slots: d.Slots, Replicas: d.Replicas, Nodes: sorted(nodes), Why: why, Log: log}
+	next := &Document{Generation: d.Generation + 1, Slots: d.Slots, Replicas: d.Replicas, Nodes: sorted(nodes), Why: clip(why), Log: log}
 	if err := next.Validate(); err != nil {
 		return nil, fmt.Errorf("generation %d: %w", next.Generation, err)
 	}
@@ -70,4 +71,12 @@ func (d *Document) Trim(lowest uint64) *Document {
 
 func sorted(nodes []Node) []Node {
 	return slices.SortedFunc(slices.Values(nodes), func(a, b Node) int { return strings.Compare(a.ID, b.ID) })
+}
+
+// clip cuts why to what a document takes.
+func clip(why string) string {
+	if len(why) > maxWhy {
+		why = why[:maxWhy-len("...")] + "..."
+	}
+	return strings.ToValidUTF8(why, "")
 }

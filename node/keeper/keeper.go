@@ -70,8 +70,8 @@ type Keeper struct {
 	contact bool      // Consul has answered before
 	outage  time.Time // when a call of ours last failed since
 	seen    tracker
-	asked   time.Time
-	reports map[string]*placement.Document
+	asked   time.Time // when the nodes were last asked what they remember
+	doubt   bool      // they remembered what Consul doesn't hold
 }
 
 // New returns a Keeper.
@@ -112,7 +112,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 // keep works until ctx is done: the lock may be lost then.
 func (k *Keeper) keep(ctx context.Context) {
 	k.contact = true
-	k.seen, k.asked, k.reports = tracker{}, time.Time{}, nil
+	k.seen, k.asked, k.doubt = tracker{}, time.Time{}, true
 	k.metrics.holding.Set(1)
 	k.o.Log.Info("keeping the placement")
 	ticker := time.NewTicker(lookEvery)
@@ -161,17 +161,29 @@ func (k *Keeper) look(ctx context.Context) error {
 		}
 	}
 	s.now = time.Now()
-	if k.shouldAsk(s) {
-		k.reports, k.asked = k.ask(ctx, snap.Members), s.now
+	if k.undecided(s) {
+		if s.now.Sub(k.asked) < askEvery {
+			return nil // what nodes said a moment ago may not hold any more
+		}
+		k.asked = s.now
+		s.reports = k.ask(ctx, snap.Members)
 	}
-	s.reports = k.reports
 	doc, why, ok := propose(s)
+	k.doubt = !ok && s.doubt()
 	if !ok {
 		k.report(why)
 		return nil
 	}
-	k.reports, k.asked = nil, time.Time{} // the next proposal needs fresh ones
 	return k.write(ctx, doc, modified)
+}
+
+// undecided reports whether nodes have to be asked what they remember before anything is decided.
+func (k *Keeper) undecided(s *state) bool {
+	if s.uncertain() {
+		return false
+	}
+	_, wanted := s.wanted()
+	return wanted != "" || k.doubt || s.doubt() || s.now.Sub(k.asked) >= auditEvery
 }
 
 func (k *Keeper) lastOutage() time.Time {
@@ -181,19 +193,6 @@ func (k *Keeper) lastOutage() time.Time {
 		}
 	}
 	return k.outage
-}
-
-// shouldAsk reports whether it's time to ask the nodes what they remember.
-func (k *Keeper) shouldAsk(s *state) bool {
-	since := s.now.Sub(k.asked)
-	if since < askEvery || s.uncertain() {
-		return false
-	}
-	if newest, disputed := s.newest(); newest == nil || newest != s.stored || disputed || since >= auditEvery {
-		return true
-	}
-	_, why := s.wanted()
-	return why != ""
 }
 
 // ask asks all members what they remember. Those that don't answer aren't in the outcome.

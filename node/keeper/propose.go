@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -38,14 +39,14 @@ func propose(s *state) (doc *placement.Document, why string, ok bool) {
 	if s.uncertain() {
 		return nil, fmt.Sprintf("Consul was out of reach within the last %v", calm), false
 	}
-	newest, disputed := s.newest()
+	newest, _ := s.newest()
 	var err error
 	switch {
 	case newest == nil:
 		doc, why, err = s.begin()
 	case newest.Replicas != s.replicas:
 		why = fmt.Sprintf("-replicas is %d here and %d in the placement: start this node with -replicas %d", s.replicas, newest.Replicas, newest.Replicas)
-	case newest != s.stored || disputed:
+	case s.doubt():
 		doc, why, err = s.restore(newest)
 	default:
 		doc, why, err = s.change()
@@ -79,6 +80,12 @@ func (s *state) newest() (d *placement.Document, disputed bool) {
 	return d, disputed
 }
 
+// doubt reports whether anybody knows something that Consul doesn't hold, or nobody knows anything.
+func (s *state) doubt() bool {
+	newest, disputed := s.newest()
+	return newest == nil || newest != s.stored || disputed
+}
+
 // begin proposes generation 0.
 func (s *state) begin() (*placement.Document, string, error) {
 	var nodes []placement.Node
@@ -93,7 +100,7 @@ func (s *state) begin() (*placement.Document, string, error) {
 	}
 	switch {
 	case len(nodes) == 0:
-		return nil, "no node passes yet", nil
+		return nil, cmp.Or(s.leftOut(), "no node passes yet"), nil
 	case s.now.Sub(s.changed) < settle:
 		return nil, "the first nodes are coming up", nil
 	case len(silent) > 0:
@@ -135,7 +142,7 @@ func (s *state) missing(d *placement.Document) []string {
 func (s *state) change() (*placement.Document, string, error) {
 	nodes, why := s.wanted()
 	if why == "" {
-		return nil, "", nil
+		return nil, s.leftOut(), nil
 	}
 	if missing := s.missing(s.stored); 2*len(missing) > len(s.stored.Nodes) {
 		return nil, fmt.Sprintf("held back (%s) while more than half of the placement is missing: %s", why, names(missing)), nil
@@ -147,6 +154,9 @@ func (s *state) change() (*placement.Document, string, error) {
 // wanted returns the nodes that the stored placement should list, and what is new in that: empty if nothing is, or if it
 // is worth waiting for nodes that have only just come.
 func (s *state) wanted() ([]placement.Node, string) {
+	if s.stored == nil {
+		return nil, ""
+	}
 	byID := map[string]placement.Node{}
 	for _, n := range s.stored.Nodes {
 		byID[n.ID] = n
@@ -184,9 +194,24 @@ func (s *state) wanted() ([]placement.Node, string) {
 	return nodes, describe(joined, wiped, altered)
 }
 
-// fit reports whether c can stand in a placement of ours. Who can't is named by the view.
-func (s *state) fit(c candidate) bool {
-	return (c.Replicas == 0 || c.Replicas == s.replicas) && nodeOf(c).Validate() == nil
+// fit reports whether c can stand in a placement of ours.
+func (s *state) fit(c candidate) bool { return s.unfit(c) == nil }
+
+func (s *state) unfit(c candidate) error {
+	if c.Replicas != 0 && c.Replicas != s.replicas {
+		return fmt.Errorf("-replicas is %d there and %d in the placement", c.Replicas, s.replicas)
+	}
+	return nodeOf(c).Validate()
+}
+
+// leftOut names the first node that passes and is in no placement for what it is; empty if there is none.
+func (s *state) leftOut() string {
+	for _, c := range s.passing {
+		if err := s.unfit(c); err != nil {
+			return fmt.Sprintf("node %s is left out: %v", c.ID, err)
+		}
+	}
+	return ""
 }
 
 func nodeOf(c candidate) placement.Node {
