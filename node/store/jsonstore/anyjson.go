@@ -50,7 +50,7 @@ func decodeAny(raw []byte) line {
 		l.key = either(j.Key, j.KeyB64)
 		l.version, ok = parseVersion([]byte(j.Version))
 	}
-	head := l.headSum()
+	head := l.headSum(nil)
 	l.headOK = ok && l.sane() && isSum(j.Head, head)
 	l.ok = l.headOK && isSum(j.CRC, crc32.Update(head, castagnoli, l.value))
 	return l

@@ -3,6 +3,7 @@ package jsonstore
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"ringkv/hashring"
@@ -60,7 +61,7 @@ func (q *queue) take() []*request {
 // Apply implements store.Store. Calls that come while a write is under way share the next write and its sync: whoever gets the lock first
 // writes for all.
 func (s *Store) Apply(b store.Batch) error {
-	if err := checkBatch(b); err != nil {
+	if err := s.checkBatch(b); err != nil {
 		return err
 	}
 	return s.submit(&request{batch: b})
@@ -92,10 +93,13 @@ func (s *Store) submit(r *request) error {
 
 var errBatch = errors.New("batch can't be stored")
 
-func checkBatch(b store.Batch) error {
+func (s *Store) checkBatch(b store.Batch) error {
 	for i := range b.Records {
 		if n := len(b.Records[i].Key); n == 0 || n > maxKeyBytes {
 			return fmt.Errorf("%w: a key of %d bytes; 1 to %d are possible", errBatch, n, maxKeyBytes)
+		}
+		if !s.index.takes(b.Records[i].Key) {
+			return fmt.Errorf("%w: the slot of %q has %d keys and takes no more", store.ErrFull, b.Records[i].Key, crowdedEntries)
 		}
 	}
 	for _, st := range b.Slots {
@@ -131,12 +135,17 @@ func (s *Store) writeGroupLocked(group []*request) error {
 		return err
 	}
 	s.options.At(PointSynced)
+	newest := s.MaxVersion()
 	for i := range all {
-		s.observe(all[i].version)
 		s.index.put(&all[i].line, all[i].spot)
+		if all[i].version.After(newest) {
+			newest = all[i].version
+		}
 	}
+	s.observe(newest)
+	clear(all) // it points to the callers' memory
 	if cap(s.buf) > keepBufferBytes {
-		s.buf = nil
+		s.buf, s.placed = nil, nil
 	}
 	s.options.At(PointSeen)
 	return nil
@@ -155,7 +164,7 @@ func (s *Store) encodeLocked(group []*request) []placed {
 	for _, r := range group {
 		n += r.lines()
 	}
-	all := make([]placed, 0, n)
+	all := slices.Grow(s.placed[:0], n)
 	s.buf = s.buf[:0]
 	at := place{write: s.active.write + 1, of: uint32(n)}
 	add := func(l line) {
@@ -179,6 +188,7 @@ func (s *Store) encodeLocked(group []*request) []placed {
 			add(line{kind: kindRepaired, slot: slot})
 		}
 	}
+	s.placed = all
 	return all
 }
 

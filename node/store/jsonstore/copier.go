@@ -1,7 +1,6 @@
 package jsonstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,7 @@ import (
 
 const (
 	copyChunk = 256 << 10 // written at a time
-	copySync  = 2 << 20   // synced at a time, so that no large flush is in the way of a writer's sync
+	copySync  = 512 << 10 // synced at a time, so that no large flush is in the way of a writer's sync
 )
 
 // errStuck is returned when a line that is needed can't be copied because it is damaged.
@@ -84,7 +83,7 @@ func (c *copier) copySegment(ctx context.Context, seg *segment) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", seg.name(), err)
 		}
-		if err := c.copyLine(seg, raw, off); err != nil {
+		if err := c.copyLine(seg, in.decode(raw), raw, off); err != nil {
 			return err
 		}
 		if len(c.buf) >= copyChunk {
@@ -95,8 +94,7 @@ func (c *copier) copySegment(ctx context.Context, seg *segment) error {
 	}
 }
 
-func (c *copier) copyLine(seg *segment, raw []byte, off int64) error {
-	l := decodeLine(bytes.TrimSuffix(raw, []byte{'\n'}))
+func (c *copier) copyLine(seg *segment, l line, raw []byte, off int64) error {
 	switch {
 	case l.kind == kindSealed:
 		return nil

@@ -10,8 +10,9 @@ import (
 //
 // Lines as this package writes them are read by hand, many times faster than encoding/json does; a line that is written in
 // another way but says the same is read as well. The checksums decide, not the spelling.
-func decodeLine(raw []byte) line {
-	if l := decodeOwn(raw); l.headOK {
+// scratch is memory that may be overwritten; with headBytes of it nothing is allocated for a line without escapes.
+func decodeLine(raw, scratch []byte) line {
+	if l := decodeOwn(raw, scratch); l.headOK {
 		return l
 	}
 	if len(raw) == 0 || raw[0] != '{' {
@@ -24,14 +25,14 @@ func decodeLine(raw []byte) line {
 const suffix = len(`,"crc":"01234567"}`)
 
 // decodeOwn reads a line as appendTo writes it.
-func decodeOwn(raw []byte) line {
+func decodeOwn(raw, scratch []byte) line {
 	s := scanner{raw}
 	l, ok := s.head()
 	if !ok || !s.literal(`],"head":"`) {
 		return line{}
 	}
 	head, ok := s.hex32()
-	if !ok || !s.literal(`"`) || head != l.headSum() || !l.sane() {
+	if !ok || !s.literal(`"`) || head != l.headSum(scratch[:0]) || !l.sane() {
 		return line{}
 	}
 	l.headOK = true

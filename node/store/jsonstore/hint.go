@@ -178,7 +178,7 @@ func (x *index) list(seg uint32, h *hint) {
 		t.mu.RLock()
 		for i := range t.entries {
 			if e := t.entries[i]; e.seg == seg {
-				h.addRecord(e, t.keyOf(t.keys, i))
+				h.addRecord(e, t.keyOf(i))
 			}
 		}
 		if t.stateSpot.seg == seg {

@@ -14,6 +14,19 @@ type index struct {
 	live    func(seg uint32, bytes int64) // told how many bytes of a segment come into use, or go out of it
 	keys    atomic.Int64                  // tombstones included
 	deleted atomic.Int64
+	crowded atomic.Bool // some slot is
+}
+
+// takes reports whether there is room for key in its slot.
+func (x *index) takes(key string) bool {
+	if !x.crowded.Load() {
+		return true
+	}
+	k := bytesOf(key)
+	t := x.table(k)
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return !t.crowded || t.findLocked(x.seed, k) >= 0
 }
 
 func newIndex(live func(seg uint32, bytes int64)) *index {
@@ -47,11 +60,15 @@ func (x *index) putEntry(key []byte, e entry) {
 	t := x.table(key)
 	t.mu.Lock()
 	old, replaced := t.putLocked(x.seed, key, e)
+	crowded := t.crowded
 	t.mu.Unlock()
 	x.live(e.seg, int64(e.size))
 	x.deleted.Add(int64(e.flags & flagDeleted))
 	if !replaced {
 		x.keys.Add(1)
+		if crowded {
+			x.crowded.Store(true)
+		}
 		return
 	}
 	x.live(old.seg, -int64(old.size))

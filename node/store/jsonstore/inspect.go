@@ -91,7 +91,7 @@ func (s *Store) withoutHeader(f *file) error {
 		if err != nil {
 			return err
 		}
-		if decodeLine(bytes.TrimSuffix(raw, []byte{'\n'})).headOK {
+		if in.decode(raw).headOK {
 			f.body = 0
 			return nil
 		}
@@ -103,6 +103,6 @@ func endsWithSeal(end []byte) bool {
 		return false
 	}
 	end = end[:len(end)-1]
-	l := decodeLine(end[bytes.LastIndexByte(end, '\n')+1:])
+	l := decodeLine(end[bytes.LastIndexByte(end, '\n')+1:], nil)
 	return l.kind == kindSealed && l.ok
 }

@@ -21,6 +21,7 @@ type judge struct {
 	write    uint64 // the write whose lines are coming
 	of, next uint32 // its lines, and the one that has to come next; next > of when all have come
 	broken   bool   // some of its lines can't be read or are missing
+	hole     bool   // some are missing
 	held     []piece
 	memory   []byte // keys and values of held
 	good     int64  // where the last whole write ends
@@ -50,22 +51,23 @@ func (j *judge) begin(p piece) {
 	startMissing := p.place.line > 1
 	if j.whole() && startMissing && p.place.write == j.write+1 {
 		// What can't be read since the last whole write is the start of this one.
-		j.write, j.of, j.next, j.broken = p.place.write, p.place.of, 1, true
+		j.write, j.of, j.next, j.broken, j.hole = p.place.write, p.place.of, 1, true, true
 		j.accept(p)
 		return
 	}
 	if p.place.write > j.write+1 && j.whole() && len(j.held) == 0 {
-		j.hold(piece{off: p.off})
+		j.hold(piece{off: p.off}) // a whole write is missing
 	}
 	j.concede()
-	j.write, j.of, j.next, j.broken = p.place.write, p.place.of, 1, false
+	j.write, j.of, j.next, j.broken, j.hole = p.place.write, p.place.of, 1, false, false
 	j.start, j.good = p.off, p.off
 	j.accept(p)
 }
 
 // accept takes a line of the present write that isn't before the one expected.
 func (j *judge) accept(p piece) {
-	if p.place.line != j.next || !p.ok || len(j.held) > 0 && !j.held[len(j.held)-1].headOK {
+	j.hole = j.hole || p.place.line != j.next
+	if j.hole || !p.ok || len(j.held) > 0 && !j.held[len(j.held)-1].headOK {
 		j.broken = true
 	}
 	j.next = p.place.line + 1
@@ -78,11 +80,11 @@ func (j *judge) accept(p piece) {
 
 // concede emits all that is held: what can't be read of it is damage.
 func (j *judge) concede() {
-	bad := j.whole()
+	hole := j.hole || j.next <= j.of
 	for i := range j.held {
-		bad = bad || !j.held[i].ok
+		hole = hole && j.held[i].headOK
 	}
-	if !bad { // lines are missing without a trace
+	if hole { // lines are missing without a trace
 		j.hold(piece{off: j.held[len(j.held)-1].end()})
 	}
 	j.flush()

@@ -37,25 +37,24 @@ type line struct {
 	ok      bool // all can be believed
 }
 
+// headBytes is what headSum writes down.
+const headBytes = 2 + 8 + 4 + 4 + 16 + 4 + 4 + 4
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // headSum is the CRC32C over all of a line but its value: over the values of the fields, not their JSON text. That it stands
-// apart lets damage in a value, which is most of the bytes, be laid to its key.
-func (l *line) headSum() uint32 {
-	var b [53]byte
-	b[0] = l.kind
-	if l.deleted {
-		b[1] = 1
-	}
-	binary.LittleEndian.PutUint64(b[2:], l.place.write)
-	binary.LittleEndian.PutUint32(b[10:], l.place.line)
-	binary.LittleEndian.PutUint32(b[14:], l.place.of)
-	binary.LittleEndian.PutUint64(b[18:], l.version.HLC)
-	binary.LittleEndian.PutUint64(b[26:], l.version.Writer)
-	binary.LittleEndian.PutUint32(b[34:], uint32(l.slot))
-	binary.LittleEndian.PutUint32(b[38:], uint32(len(l.key)))
-	binary.LittleEndian.PutUint32(b[42:], uint32(len(l.typ)))
-	sum := crc32.Update(0, castagnoli, b[:])
+// apart lets damage in a value, which is most of the bytes, be laid to its key. What it needs to write down meanwhile goes behind
+// the end of scratch.
+func (l *line) headSum(scratch []byte) uint32 {
+	b := append(scratch, l.kind, boolByte(l.deleted))
+	b = binary.LittleEndian.AppendUint64(b, l.place.write)
+	b = binary.LittleEndian.AppendUint32(b, l.place.line)
+	b = binary.LittleEndian.AppendUint32(b, l.place.of)
+	b = appendVersion(b, l.version)
+	b = binary.LittleEndian.AppendUint32(b, uint32(l.slot))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(l.key)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(l.typ)))
+	sum := crc32.Update(0, castagnoli, b[len(scratch):])
 	sum = crc32.Update(sum, castagnoli, l.key)
 	return crc32.Update(sum, castagnoli, l.typ)
 }
@@ -78,7 +77,7 @@ func (l *line) appendTo(b []byte) []byte {
 	b = append(b, ',')
 	b = appendUint(b, uint64(l.place.of))
 	b = append(b, `],"head":"`...)
-	head := l.headSum()
+	head := l.headSum(b)
 	b = appendHex32(b, head)
 	b = append(b, '"')
 	b = l.appendValue(b)

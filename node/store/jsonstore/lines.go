@@ -18,6 +18,8 @@ type lines struct {
 	buf  []byte
 	from int // of buf, what hasn't been returned yet
 	read int64
+
+	scratch [headBytes]byte
 }
 
 func newLines(f disk.File, from, size int64) *lines {
@@ -44,6 +46,15 @@ func (l *lines) next() (raw []byte, off int64, err error) {
 			return nil, l.off, err
 		}
 	}
+}
+
+// decode reads a line that next has returned. A line without its end is torn, whatever it says.
+func (l *lines) decode(raw []byte) line {
+	body, whole := bytes.CutSuffix(raw, []byte{'\n'})
+	if !whole {
+		return line{}
+	}
+	return decodeLine(body, l.scratch[:])
 }
 
 func (l *lines) take(n int) ([]byte, int64, error) {

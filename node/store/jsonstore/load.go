@@ -1,7 +1,6 @@
 package jsonstore
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -101,10 +100,7 @@ func (l *loader) scan(from int64) error {
 		if err != nil {
 			return err
 		}
-		p := piece{off: off, size: len(raw)}
-		if body, whole := bytes.CutSuffix(raw, []byte{'\n'}); whole {
-			p.line = decodeLine(body)
-		}
+		p := piece{line: in.decode(raw), off: off, size: len(raw)}
 		switch {
 		case p.kind == kindSealed && p.ok && p.end() == l.f.bytes:
 			seal := p.seal
@@ -150,7 +146,7 @@ func (l *loader) finishSealed(from int64) error {
 		return nil // the hint has vouched for all of it
 	}
 	f.segment.sealed = true
-	if l.seal == nil && !f.damaged || l.seal != nil && l.seal.Lines > f.lines && l.lost < 0 {
+	if l.lost < 0 && (l.seal == nil || l.seal.Lines > f.lines) { // lines are missing without a trace
 		l.emit(piece{off: f.bytes})
 	}
 	if l.seal != nil {

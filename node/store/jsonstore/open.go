@@ -38,9 +38,6 @@ func (s *Store) open() error {
 	if err != nil {
 		return err
 	}
-	if len(files) == 0 && made {
-		return fmt.Errorf("%w (there is no %s)", ErrMissing, segmentName(1))
-	}
 	if len(files) == 0 {
 		err = s.makeFirst()
 	} else {
@@ -112,6 +109,9 @@ func (s *Store) findSegments(made bool) (files []*file, err error) {
 	keep, drop, err := arrange(files, made)
 	if err != nil {
 		return files, err
+	}
+	if len(keep) == 0 && made {
+		return files, fmt.Errorf("%w (there is no %s)", ErrMissing, segmentName(1))
 	}
 	return keep, s.sweep(names, keep, drop)
 }

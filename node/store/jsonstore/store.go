@@ -28,9 +28,10 @@ type Store struct {
 	queue    queue
 	probe    probe
 
-	commit sync.Mutex // guards the end of the log: active, its size, lines and write, and buf
+	commit sync.Mutex // guards the end of the log: active, its size, lines and write, and what follows
 	active *segment
 	buf    []byte
+	placed []placed
 
 	maintenance sync.Mutex // held while segments are compacted or get hints
 	background  background
@@ -72,11 +73,12 @@ func (s *Store) read(key string, e entry) (record.Record, error) {
 	if seg == nil {
 		return record.Record{}, fs.ErrClosed
 	}
-	raw := make([]byte, e.size)
+	buf := make([]byte, e.size+headBytes)
+	raw, scratch := buf[:e.size], buf[e.size:]
 	if err := disk.ReadFull(seg.file, raw, int64(e.off)); err != nil {
 		return record.Record{}, fmt.Errorf("read %q from %s: %w", key, seg.name(), err)
 	}
-	l := decodeLine(raw[:len(raw)-1])
+	l := decodeLine(raw[:len(raw)-1], scratch)
 	if !l.ok || l.kind != kindRecord || string(l.key) != key || l.version != e.version {
 		s.damaged.Add(1)
 		s.index.flagDamage(e.seg, int64(e.off), int64(e.off)+int64(e.size))

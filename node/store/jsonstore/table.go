@@ -37,32 +37,51 @@ type table struct {
 	mu      sync.RWMutex // guards what follows
 	entries []entry      // in the order in which the keys first came
 	keys    []byte       // one after the other; bytes once written never change
-	cells   []uint32     // open addressing: index into entries plus 1, or 0; a power of two, at most 3/4 in use
+	cells   []cell       // open addressing; a power of two of them, at most 3/4 in use
 
+	crowded   bool
 	state     []byte
 	stateSpot spot
 	doubt     bool // something of this slot may have been lost to damage
 	repaired  spot // the line that says that it has been made good
 }
 
-// find returns the index of key in entries, -1 when it isn't there.
+// A cell is 0, or the index of an entry plus 1 in its lower 24 bits and 8 bits of the key's hash above, which spare looking at most
+// keys that aren't the one sought.
+type cell uint32
+
+const cellBits = 24
+
+// A slot takes no new keys beyond these: what a batch may still bring fits into an entry's and a cell's bits. Only keys that were made
+// up to lie in one slot come there.
+const (
+	crowdedEntries = 1 << (cellBits - 1)
+	crowdedKeys    = 3 << 30
+)
+
+func newCell(i int, hash uint64) cell { return cell(hash>>56)<<cellBits | cell(i+1) }
+
+func (c cell) index() int             { return int(c&(1<<cellBits-1)) - 1 }
+func (c cell) maybe(hash uint64) bool { return uint64(c>>cellBits) == hash>>56 }
+
+// findLocked returns the index of key in entries, -1 when it isn't there.
 func (t *table) findLocked(seed maphash.Seed, key []byte) int {
 	if len(t.cells) == 0 {
 		return -1
 	}
-	mask := uint64(len(t.cells) - 1)
-	for h := maphash.Bytes(seed, key) & mask; t.cells[h] != 0; h = (h + 1) & mask {
-		i := int(t.cells[h] - 1)
-		if bytes.Equal(t.keyOf(t.keys, i), key) {
-			return i
+	hash, mask := maphash.Bytes(seed, key), uint64(len(t.cells)-1)
+	for at := hash & mask; t.cells[at] != 0; at = (at + 1) & mask {
+		if c := t.cells[at]; c.maybe(hash) && bytes.Equal(t.keyOf(c.index()), key) {
+			return c.index()
 		}
 	}
 	return -1
 }
 
-func (t *table) keyOf(keys []byte, i int) []byte {
+func (t *table) keyOf(i int) []byte {
 	e := &t.entries[i]
-	return keys[e.key : e.key+uint32(e.keyLen)]
+	end := e.key + uint32(e.keyLen)
+	return t.keys[e.key:end:end]
 }
 
 // putLocked stores e for key and returns what was there before.
@@ -76,6 +95,7 @@ func (t *table) putLocked(seed maphash.Seed, key []byte, e entry) (old entry, re
 	e.key, e.keyLen = uint32(len(t.keys)), uint16(len(key))
 	t.keys = append(t.keys, key...)
 	t.entries = append(t.entries, e)
+	t.crowded = len(t.entries) > crowdedEntries || len(t.keys) > crowdedKeys
 	if len(t.entries)*4 > len(t.cells)*3 {
 		t.growLocked(seed)
 	} else {
@@ -85,19 +105,19 @@ func (t *table) putLocked(seed maphash.Seed, key []byte, e entry) (old entry, re
 }
 
 func (t *table) growLocked(seed maphash.Seed) {
-	t.cells = make([]uint32, max(16, 2*len(t.cells)))
+	t.cells = make([]cell, max(16, 2*len(t.cells)))
 	for i := range t.entries {
 		t.placeLocked(seed, i)
 	}
 }
 
 func (t *table) placeLocked(seed maphash.Seed, i int) {
-	mask := uint64(len(t.cells) - 1)
-	h := maphash.Bytes(seed, t.keyOf(t.keys, i)) & mask
-	for t.cells[h] != 0 {
-		h = (h + 1) & mask
+	hash, mask := maphash.Bytes(seed, t.keyOf(i)), uint64(len(t.cells)-1)
+	at := hash & mask
+	for t.cells[at] != 0 {
+		at = (at + 1) & mask
 	}
-	t.cells[h] = uint32(i + 1)
+	t.cells[at] = newCell(i, hash)
 }
 
 // after returns the keys after `after`, in order. They are views of memory that doesn't change any more.
@@ -105,7 +125,7 @@ func (t *table) after(after []byte) [][]byte {
 	t.mu.RLock()
 	found := make([][]byte, 0, len(t.entries))
 	for i := range t.entries {
-		if key := t.keyOf(t.keys, i); bytes.Compare(key, after) > 0 {
+		if key := t.keyOf(i); bytes.Compare(key, after) > 0 {
 			found = append(found, key)
 		}
 	}

@@ -1,0 +1,235 @@
+package jsonstore
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"ringkv/node/record"
+	"ringkv/node/store"
+	"ringkv/node/store/disk"
+)
+
+func benchStore(b testing.TB, o Options) (*Store, disk.Disk) {
+	b.Helper()
+	d, err := disk.OpenOS(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := Open(d, o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return s, d
+}
+
+// benchRecord has a key of 20 bytes and a value of 100.
+func benchRecord(i int) record.Record {
+	value := []byte(fmt.Sprintf("%0100d", i))
+	return record.Record{Key: fmt.Sprintf("key-%016d", i), Version: record.Version{HLC: uint64(i) + 1, Writer: 1}, Value: value}
+}
+
+func benchRecords(from, n int) []record.Record {
+	all := make([]record.Record, n)
+	for i := range all {
+		all[i] = benchRecord(from + i)
+	}
+	return all
+}
+
+func BenchmarkApply(b *testing.B) {
+	for _, n := range []int{1, 64} {
+		b.Run(fmt.Sprintf("records=%d", n), func(b *testing.B) {
+			s, _ := benchStore(b, Options{})
+			records := benchRecords(0, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := s.Apply(store.Batch{Records: records}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/record")
+		})
+	}
+	b.Run("records=1,callers=64", func(b *testing.B) {
+		s, _ := benchStore(b, Options{})
+		b.SetParallelism(64 / runtime.GOMAXPROCS(0))
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			records := benchRecords(rand.IntN(1000), 1)
+			for pb.Next() {
+				if err := s.Apply(store.Batch{Records: records}); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	})
+}
+
+func BenchmarkGet(b *testing.B) {
+	s, _ := benchStore(b, Options{})
+	const n = 100_000
+	records := benchRecords(0, n)
+	for part := range slices.Chunk(records, 1000) {
+		if err := s.Apply(store.Batch{Records: part}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i = (i + 7919) % n
+		if _, ok, err := s.Get(records[i].Key); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
+}
+
+func BenchmarkHead(b *testing.B) {
+	s, _ := benchStore(b, Options{})
+	const n = 100_000
+	records := benchRecords(0, n)
+	if err := s.Apply(store.Batch{Records: records}); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i = (i + 7919) % n
+		if _, ok := s.Head(records[i].Key); !ok {
+			b.Fatal("gone")
+		}
+	}
+}
+
+func BenchmarkEncodeLine(b *testing.B) {
+	l := recordLine(benchRecord(1), place{812, 3, 64})
+	buf := make([]byte, 0, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = l.appendTo(buf[:0])
+	}
+	b.SetBytes(int64(len(buf)))
+}
+
+func BenchmarkDecodeLine(b *testing.B) {
+	l := recordLine(benchRecord(1), place{812, 3, 64})
+	raw := l.appendTo(nil)
+	raw = raw[:len(raw)-1]
+	scratch := make([]byte, headBytes)
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := decodeLine(raw, scratch); !got.ok {
+			b.Fatal("not ok")
+		}
+	}
+}
+
+// BenchmarkReopen opens a million records: by their hints, and by reading all lines.
+func BenchmarkReopen(b *testing.B) {
+	const n = 1_000_000
+	s, d := benchStore(b, Options{})
+	before := heap()
+	for from := 0; from < n; from += 1000 {
+		if err := s.Apply(store.Batch{Records: benchRecords(from, 1000)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(heap()-before)/n, "B/key")
+	reopen := func(b *testing.B) {
+		for b.Loop() {
+			again, err := Open(d, Options{Manual: true})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if st := again.Stats(); st.Keys != n {
+				b.Fatalf("%d keys", st.Keys)
+			}
+			if err := again.segments.close(); err != nil { // as if killed: no hints are written
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/op")
+	}
+	b.Run("hints", reopen)
+	names, err := d.List()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range names {
+		if _, ok := numberOf(name, "hint-", ".bin"); ok {
+			if err := d.Remove(name); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.Run("scan", reopen)
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkApplyDuringCompaction compares the latency of Apply alone and while segments are compacted.
+func BenchmarkApplyDuringCompaction(b *testing.B) {
+	for _, compacting := range []bool{false, true} {
+		b.Run(fmt.Sprintf("compacting=%v", compacting), func(b *testing.B) {
+			s, _ := benchStore(b, Options{SegmentBytes: 16 << 20, Manual: true})
+			for from := 0; from < 400_000; from += 1000 {
+				if err := s.Apply(store.Batch{Records: benchRecords(from%200_000/3*2, 1000)}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			var wait sync.WaitGroup
+			done := make(chan struct{})
+			if compacting {
+				wait.Go(func() {
+					defer close(done)
+					if err := s.Compact(b.Context()); err != nil {
+						b.Error(err)
+					}
+				})
+			}
+			latency := measureApply(b, s, done, compacting)
+			wait.Wait()
+			slices.Sort(latency)
+			b.ReportMetric(float64(latency[len(latency)/2].Microseconds()), "p50-us")
+			b.ReportMetric(float64(latency[len(latency)*99/100].Microseconds()), "p99-us")
+			b.ReportMetric(float64(len(latency)), "applies")
+		})
+	}
+}
+
+func measureApply(b *testing.B, s *Store, done chan struct{}, until bool) (latency []time.Duration) {
+	for i := 0; ; i++ {
+		select {
+		case <-done:
+			return latency
+		default:
+		}
+		if !until && i == 20_000 {
+			return latency
+		}
+		start := time.Now()
+		if err := s.Apply(store.Batch{Records: benchRecords(i%1000, 1)}); err != nil {
+			b.Fatal(err)
+		}
+		latency = append(latency, time.Since(start))
+	}
+}

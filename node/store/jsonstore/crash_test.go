@@ -1,0 +1,128 @@
+package jsonstore
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"ringkv/node/store/disk/faulty"
+)
+
+// TestSurvivesPowerCutAtEveryOperation cuts the power before every change that a script makes to its disk, and keeps
+// nothing, half, all, or torn parts of what wasn't synced. What was acknowledged must be there, and a write under way wholly or not at all.
+func TestSurvivesPowerCutAtEveryOperation(t *testing.T) {
+	states := 0
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { states += cutPower(t, seed) })
+	}
+	t.Logf("%d states", states)
+	if states < 5000 && !t.Failed() {
+		t.Errorf("only %d states were tried, want at least 5000", states)
+	}
+}
+
+func cutPower(t *testing.T, seed uint64) (states int) {
+	rng := rand.New(rand.NewPCG(seed, 4))
+	d := faulty.New()
+	r := newRunner(d, small())
+	d.Before(func(op faulty.Op) error {
+		if !op.Changes() {
+			return nil
+		}
+		for _, keep := range []faulty.Keep{faulty.KeepNone, faulty.KeepHalf, faulty.KeepAll, faulty.KeepTorn} {
+			why := fmt.Sprintf("power cut before operation %d (%s %s), keep %d", op.N, op.Kind, op.Name, keep)
+			verify(t, d.PowerCut(keep, rng), r.options, r.possible(), why)
+			states++
+		}
+		return nil
+	})
+	for _, s := range script(rng, 100) {
+		if err := r.do(s); err != nil {
+			t.Fatalf("step %+v: %v", s, err)
+		}
+	}
+	return states
+}
+
+// TestSurvivesPowerCutDuringRecovery cuts the power again while what a first cut has left is opened.
+func TestSurvivesPowerCutDuringRecovery(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 5))
+	d := faulty.New()
+	r := newRunner(d, small())
+	states := 0
+	d.Before(func(op faulty.Op) error {
+		if !op.Changes() || rng.IntN(3) > 0 {
+			return nil
+		}
+		first := d.PowerCut(faulty.KeepTorn, rng)
+		first.Before(func(again faulty.Op) error {
+			if again.Changes() {
+				why := fmt.Sprintf("power cut before operation %d (%s %s), and again at %d (%s %s)", op.N, op.Kind, op.Name, again.N, again.Kind, again.Name)
+				verify(t, first.PowerCut(faulty.KeepTorn, rng), r.options, r.possible(), why)
+				states++
+			}
+			return nil
+		})
+		s, err := Open(first, r.options)
+		if err != nil {
+			t.Fatalf("Open: %v", err)
+		}
+		return s.segments.close()
+	})
+	for _, s := range script(rng, 120) {
+		if err := r.do(s); err != nil {
+			t.Fatalf("step %+v: %v", s, err)
+		}
+	}
+	if states < 100 {
+		t.Errorf("only %d states were tried, want at least 100", states)
+	}
+}
+
+// TestSurvivesKillAtEveryPoint kills the process at each named point, ten times at least, with the system's cache intact and, the
+// next moment, without it.
+func TestSurvivesKillAtEveryPoint(t *testing.T) {
+	hits := map[string]int{}
+	rng := rand.New(rand.NewPCG(2, 6))
+	d := faulty.New()
+	r := newRunner(d, small())
+	r.options.At = func(point string) {
+		hits[point]++
+		if hits[point] > 40 {
+			return
+		}
+		verify(t, d.Clone(), r.options, r.possible(), "kill at "+point)
+		verify(t, d.PowerCut(faulty.KeepNone, rng), r.options, r.possible(), "power cut at "+point)
+	}
+	for i, s := range script(rng, 600) {
+		if i%40 == 39 { // a crash with a torn write, from which the script goes on
+			r.crashTorn(t, d)
+		}
+		if err := r.do(s); err != nil {
+			t.Fatalf("step %+v: %v", s, err)
+		}
+	}
+	for _, point := range []string{
+		PointAppend, PointWritten, PointSynced, PointSeen, PointRotateCreated, PointRotateSealed, PointHintWritten, PointCompactCopied,
+		PointCompactNamed, PointCompactSwung, PointCompactDone, PointRecoverCut, PointRecoverSwept,
+	} {
+		if hits[point] < 10 {
+			t.Errorf("point %s was hit %d times, want at least 10", point, hits[point])
+		}
+	}
+}
+
+// crashTorn ends the store as if killed in the middle of a write, and of a compaction.
+func (r *runner) crashTorn(t *testing.T, d *faulty.Disk) {
+	t.Helper()
+	if r.store == nil {
+		return
+	}
+	active := r.store.active.name()
+	if err := r.store.segments.close(); err != nil {
+		t.Fatal(err)
+	}
+	d.Put(active, append(d.Bytes(active), `{"key":"torn","version":"0000`...))
+	d.Put("segment-00000001.jsonl.tmp", []byte("half a compaction"))
+	r.store = nil
+}

@@ -1,0 +1,215 @@
+package jsonstore
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"testing"
+
+	"ringkv/node/record"
+	"ringkv/node/store"
+	"ringkv/node/store/disk"
+)
+
+// small makes rotation, compaction and hints come often.
+func small() Options {
+	return Options{Node: "n1", Disk: "d1", SegmentBytes: 2 << 10, Manual: true, CompactRate: 1 << 30}
+}
+
+// A content is what a store should hold.
+type content struct {
+	records map[string]record.Record
+	states  map[int]string
+}
+
+func newContent() content { return content{map[string]record.Record{}, map[int]string{}} }
+
+// with returns a content on which b was applied.
+func (c content) with(b store.Batch) content {
+	next := content{maps.Clone(c.records), maps.Clone(c.states)}
+	for _, r := range b.Records {
+		next.records[r.Key] = r
+	}
+	for _, s := range b.Slots {
+		next.states[s.Slot] = string(s.State)
+	}
+	return next
+}
+
+const (
+	scriptKeys  = 25
+	scriptSlots = 3
+)
+
+func scriptKey(i int) string { return fmt.Sprintf("key-%d", i) }
+
+// differs says where the store holds something else than c, "" when nowhere.
+func (c content) differs(s *Store) string {
+	for i := range scriptKeys {
+		key := scriptKey(i)
+		want, exists := c.records[key]
+		got, ok, err := s.Get(key)
+		if err != nil || ok != exists || ok && !sameRecord(got, want) {
+			return fmt.Sprintf("Get(%q) = %v, %v, %v, want %v, %v", key, got, ok, err, want, exists)
+		}
+	}
+	for slot := range scriptSlots {
+		if got := string(s.SlotState(slot)); got != c.states[slot] {
+			return fmt.Sprintf("SlotState(%d) = %q, want %q", slot, got, c.states[slot])
+		}
+	}
+	return ""
+}
+
+func sameRecord(a, b record.Record) bool {
+	return a.Key == b.Key && a.Version == b.Version && a.Deleted == b.Deleted && a.Type == b.Type && string(a.Value) == string(b.Value)
+}
+
+// A step of a script is a batch to apply, or something else to do.
+type step struct {
+	batch store.Batch
+	do    string // compact, reopen, check, or empty
+}
+
+// script makes up n steps. Keys are few, so that segments fill with garbage.
+func script(rng *rand.Rand, n int) []step {
+	steps := make([]step, n)
+	version := uint64(0)
+	for i := range steps {
+		switch rng.IntN(40) {
+		case 0:
+			steps[i].do = "compact"
+			continue
+		case 1:
+			steps[i].do = "reopen"
+			continue
+		case 2:
+			steps[i].do = "check"
+			continue
+		}
+		b := &steps[i].batch
+		for range 1 + rng.IntN(4) {
+			version++
+			b.Records = append(b.Records, scriptRecord(rng, version))
+		}
+		if rng.IntN(4) == 0 {
+			b.Slots = append(b.Slots, store.SlotState{Slot: rng.IntN(scriptSlots), State: fmt.Appendf(nil, `{"promised":%d}`, version)})
+		}
+	}
+	return steps
+}
+
+func scriptRecord(rng *rand.Rand, version uint64) record.Record {
+	r := record.Record{Key: scriptKey(rng.IntN(scriptKeys)), Version: record.Version{HLC: version, Writer: 9}}
+	if rng.IntN(5) == 0 {
+		r.Deleted = true
+		return r
+	}
+	value := make([]byte, rng.IntN(100))
+	for i := range value {
+		value[i] = byte(' ' + rng.IntN(90))
+	}
+	r.Value = append(value, fmt.Sprint(version)...)
+	return r
+}
+
+// A runner runs a script on a disk, knowing at each moment what was acknowledged.
+type runner struct {
+	disk    disk.Disk
+	options Options
+	store   *Store
+	acked   content
+	flying  *store.Batch // not acknowledged yet
+	refused []store.Batch
+}
+
+func newRunner(d disk.Disk, o Options) *runner {
+	return &runner{disk: d, options: o, acked: newContent()}
+}
+
+// open opens the store if it isn't open.
+func (r *runner) open() (err error) {
+	if r.store == nil {
+		r.store, err = Open(r.disk, r.options)
+	}
+	return err
+}
+
+// do runs one step. The error is that of the store.
+func (r *runner) do(s step) error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	switch s.do {
+	case "compact":
+		return r.store.Compact(context.Background())
+	case "check":
+		return r.store.Check(context.Background())
+	case "reopen":
+		err := r.store.Close()
+		r.store = nil
+		if err != nil {
+			return err
+		}
+		return r.open()
+	}
+	r.flying = &s.batch
+	err := r.store.Apply(s.batch)
+	if err == nil {
+		r.acked = r.acked.with(s.batch)
+	}
+	r.flying = nil
+	return err
+}
+
+// possible are the contents that a crash at this moment may leave.
+func (r *runner) possible() []content {
+	if r.flying == nil {
+		return []content{r.acked}
+	}
+	return []content{r.acked, r.acked.with(*r.flying)}
+}
+
+// verify opens the store on what a crash has left of its disk, and reports which of the contents it holds.
+func verify(t *testing.T, d disk.Disk, o Options, possible []content, why string) {
+	t.Helper()
+	o.At = nil
+	s, err := Open(d, o)
+	if err != nil {
+		t.Fatalf("%s: Open: %v", why, err)
+	}
+	if st := s.Stats(); st.Damaged != 0 || st.Doubtful != 0 {
+		t.Fatalf("%s: Stats() = %+v, want no damage", why, st)
+	}
+	found := wantOneOf(t, s, possible, why)
+	next := store.Batch{Records: []record.Record{{Key: scriptKey(0), Version: record.Version{HLC: 1 << 40}, Value: []byte("after the crash")}}}
+	if err := s.Apply(next); err != nil {
+		t.Fatalf("%s: Apply after the crash: %v", why, err)
+	}
+	if err := s.segments.close(); err != nil { // as if killed
+		t.Fatal(err)
+	}
+	s, err = Open(d, o)
+	if err != nil {
+		t.Fatalf("%s: Open again: %v", why, err)
+	}
+	wantOneOf(t, s, []content{found.with(next)}, why+", then one more record and a kill")
+	if err := s.segments.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantOneOf(t *testing.T, s *Store, possible []content, why string) content {
+	t.Helper()
+	differences := ""
+	for _, c := range possible {
+		difference := c.differs(s)
+		if difference == "" {
+			return c
+		}
+		differences += "\n" + difference
+	}
+	t.Fatalf("%s: the store holds none of the %d contents possible:%s", why, len(possible), differences)
+	return content{}
+}
