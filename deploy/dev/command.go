@@ -41,7 +41,9 @@ func consulCommand(cfg config) (command, error) {
 	if err != nil {
 		return command{}, err
 	}
-	settings := fmt.Sprintf(`{"performance": {"raft_multiplier": 1}, "disable_update_check": true, "leave_on_terminate": false, `+
+	// What a check prints reaches the UI at once: it changes seldom here, and by default it would be minutes late.
+	settings := fmt.Sprintf(`{"performance": {"raft_multiplier": 1}, "check_update_interval": "0s", "disable_update_check": true, `+
+		`"leave_on_terminate": false, `+
 		`"ports": {"server": %d, "serf_lan": %d, "serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1}}`, cfg.consulPort-200, cfg.consulPort-199)
 	return command{
 		name: "consul",

@@ -29,6 +29,7 @@ func run(cfg config, w io.Writer, signals <-chan os.Signal) error {
 	defer func() {
 		g.stop(signals)
 		noteChildren(notes, nil, out)
+		out.printf("stopped\n")
 	}()
 	if err := bringUp(cfg, g, notes, probe, signals); err != nil {
 		if errors.Is(err, errStopped) {
