@@ -249,7 +249,7 @@ func TestWatcherOverHTTP(t *testing.T) {
 	serves := func(context.Context, Member) error { return nil }
 	w := NewWatcher(NewConsulQuery(s.client, "ringkv-node"), serves, quiet())
 	run(t, w.Run)
-	const soon = 5 * time.Second
+	const soon = 30 * time.Second
 	eventually(t, soon, "the first answer", lists(w, "n1", "n2"))
 	s.publish(8, instance("n2", at(5001)))
 	eventually(t, soon, "n1 leaves", lists(w, "n2"))
