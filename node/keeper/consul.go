@@ -15,6 +15,7 @@ const (
 	sessionTTL = 10 * time.Second // Consul's least; a dead holder is noticed within one to two of these
 	lockDelay  = time.Millisecond // Consul's pause before a lost lock is given on: it guards nothing here
 	lockWait   = 30 * time.Second // longest blocking query on the lock
+	closeWait  = 2 * time.Second  // for giving it back: a program that ends doesn't wait for a Consul that is away
 )
 
 // LockKey returns where in Consul's KV the lock of a service's keeper stands.
@@ -164,7 +165,7 @@ func (l *ConsulLock) acquire(ctx context.Context, session string) (bool, error) 
 
 // close gives the lock back, even if ctx is done, so that the next keeper needn't wait for the session to run out.
 func (l *ConsulLock) close(ctx context.Context, session string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWait)
 	defer cancel()
 	options := (&api.WriteOptions{}).WithContext(ctx)
 	_, _, err := l.client.KV().Release(l.pair(session), options)

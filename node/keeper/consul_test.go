@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -234,4 +235,112 @@ func TestPlacementOnConsul(t *testing.T) {
 	if got := len(other.views.View().Away()); got != 0 {
 		t.Errorf("%d nodes are away, want none", got)
 	}
+}
+
+// TestConsulLock takes the lock from hand to hand on a real Consul.
+func TestConsulLock(t *testing.T) {
+	client := startConsul(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	type event struct {
+		who  string
+		held bool
+	}
+	events := make(chan event, 100)
+	release := map[string]chan struct{}{"x": make(chan struct{}), "y": make(chan struct{})}
+	for who := range release {
+		lock := NewConsulLock(client, LockKey(service), who)
+		running.Go(func() {
+			for ctx.Err() == nil {
+				err := lock.Hold(ctx, func(ctx context.Context) {
+					events <- event{who, true}
+					select {
+					case <-ctx.Done():
+					case <-release[who]:
+					}
+					events <- event{who, false}
+				})
+				if err != nil && ctx.Err() == nil {
+					t.Logf("%s: %v", who, err)
+					pause(ctx, 100*time.Millisecond)
+				}
+			}
+		})
+	}
+	next := func(limit time.Duration) event {
+		t.Helper()
+		select {
+		case e := <-events:
+			return e
+		case <-time.After(limit):
+			t.Fatalf("nothing happened to the lock within %v", limit)
+			return event{}
+		}
+	}
+	holder := next(10 * time.Second)
+	pair, _, err := client.KV().Get(LockKey(service), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !holder.held || pair == nil || string(pair.Value) != holder.who || pair.Session == "" {
+		t.Fatalf("%+v holds the lock, and the key says %+v", holder, pair)
+	}
+
+	// Given back: the other one gets it, or the same again.
+	release[holder.who] <- struct{}{}
+	if e := next(5 * time.Second); e.who != holder.who || e.held {
+		t.Fatalf("after its release: %+v, want %s to have given it back", e, holder.who)
+	}
+	holder = next(5 * time.Second)
+	if !holder.held {
+		t.Fatalf("after the release: %+v, want somebody to hold the lock", holder)
+	}
+
+	// Lost, as when the session has run out: the holder stops by itself.
+	if pair, _, err = client.KV().Get(LockKey(service), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Session().Destroy(pair.Session, nil); err != nil {
+		t.Fatal(err)
+	}
+	var got []event
+	for len(got) < 2 {
+		got = append(got, next(sessionTTL))
+	}
+	lost := slices.Index(got, event{holder.who, false})
+	if lost < 0 || !got[1-lost].held {
+		t.Errorf("after the session was gone: %+v, want %s to stop and somebody to hold the lock", got, holder.who)
+	}
+
+	cancel()
+	running.Wait()
+	await(t, 5*time.Second, "end of all sessions", func() bool {
+		sessions, _, err := client.Session().List(nil)
+		return err == nil && len(sessions) == 0
+	})
+}
+
+// TestConsulKeyIsWrittenByCompareAndSet on a real Consul.
+func TestConsulKeyIsWrittenByCompareAndSet(t *testing.T) {
+	key, ctx := NewConsulKey(startConsul(t), placement.Key(service)), t.Context()
+	if value, modified, err := key.Get(ctx); value != nil || modified != 0 || err != nil {
+		t.Fatalf("Get of no key = %q, %d, %v, want nothing", value, modified, err)
+	}
+	write := func(value string, modified uint64, want bool) {
+		t.Helper()
+		if written, err := key.CompareAndSet(ctx, []byte(value), modified); written != want || err != nil {
+			t.Fatalf("CompareAndSet(%q, %d) = %v, %v, want %v", value, modified, written, err, want)
+		}
+	}
+	write("too early", 5, false)
+	write("first", 0, true)
+	write("begun anew", 0, false)
+	value, modified, err := key.Get(ctx)
+	if string(value) != "first" || modified == 0 || err != nil {
+		t.Fatalf("Get = %q, %d, %v, want first", value, modified, err)
+	}
+	write("second", modified, true)
+	write("late", modified, false)
 }
