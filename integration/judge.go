@@ -48,6 +48,9 @@ func (l *Load) Judge(t testing.TB, p Promise) {
 	available := oracle.Measure(ops, faults[0].At, end)
 	t.Logf("%d operations in all; from %q on: %v", len(ops), faults[0].What, available)
 
+	if available.Errors > 0 {
+		t.Logf("the first error: %v", available.FirstErr)
+	}
 	gateways, nodes := l.cluster.Gateways(), l.cluster.Nodes()
 	answered := l.readAll(t, ops, gateways, (*Client).Get)
 	held := l.readAll(t, ops, nodes, (*Client).Local)

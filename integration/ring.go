@@ -63,7 +63,8 @@ func (c *Cluster) named(prefix string) (names []string) {
 	return names
 }
 
-// WaitRing waits until each gateway has exactly n nodes on its ring and is ready.
+// WaitRing waits until each gateway has exactly n nodes on its ring and is ready. The nodes may know of it a moment later: each watches
+// Consul for itself.
 func (c *Cluster) WaitRing(t testing.TB, n int) {
 	t.Helper()
 	for _, g := range c.Gateways() {

@@ -66,7 +66,10 @@ func TestAFixedListOfNodesWorks(t *testing.T) {
 // gateway that asks no node which isn't healthy.
 func TestEverySeedCommandWorks(t *testing.T) {
 	c := NewCluster(t, Options{})
-	c.expectRegistered(t, "n1", "n2", "n3")
+	for _, id := range c.Nodes() {
+		c.awaitServing(t, id)
+	}
+	c.expectRegistered(t, c.Nodes()...)
 	for _, name := range []string{"n1", "n2", "n3", "g1"} {
 		if r := c.client.Do(t.Context(), http.MethodGet, c.Address(t, name), "/health-check", nil); r.Status != 200 || len(r.Text) > 1024 {
 			t.Errorf("GET /health-check on %s = %v, want 200 and a short page", name, r)
@@ -93,6 +96,7 @@ func TestEverySeedCommandWorks(t *testing.T) {
 	}
 	c.StartNode(t, "n2")
 	c.WaitRing(t, 3)
+	c.awaitServing(t, "n2")
 	c.curlGet(t, "n2", "mykey2", "myvalue2")
 }
 
