@@ -36,8 +36,9 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	answer := make(chan error, 1)
 	go func() {
-		defer s.probe.end()
-		answer <- s.probe.write()
+		err := s.probe.write()
+		s.probe.end()
+		answer <- err
 	}()
 	select {
 	case err := <-answer:

@@ -28,6 +28,9 @@ func (s *Store) rotateLocked() error {
 	}
 	lines, write := full.lines, full.write
 	if err := s.appendLocked(seal, 0); err != nil {
+		if s.Failed() != nil { // the seal may be there, and says that the next segment is
+			return errors.Join(err, next.file.Close())
+		}
 		return errors.Join(err, s.discard(next, next.name()))
 	}
 	full.lines, full.write, full.sealed = lines, write, true
