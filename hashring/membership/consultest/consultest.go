@@ -39,17 +39,24 @@ type Agent struct {
 // where RINGKV_CONSUL names what isn't there and CI is true.
 func Start(t testing.TB) *Agent {
 	t.Helper()
-	return start(t, "-dev")
+	return start(t, "", "-dev")
+}
+
+// StartACL is Start with ACLs, which deny whatever isn't allowed. Client has the token that may do everything.
+func StartACL(t testing.TB) *Agent {
+	t.Helper()
+	const root = "c7c2f2a4-5d0e-4a53-9a86-0f6a3a3f9d11"
+	return start(t, root, "-dev", `-hcl=acl { enabled = true, default_policy = "deny", tokens { initial_management = "`+root+`" } }`)
 }
 
 // StartDurable is Start with a data directory, so that what is registered survives Kill and Restart.
 func StartDurable(t testing.TB) *Agent {
 	t.Helper()
-	return start(t, "-server", "-bootstrap-expect=1", "-data-dir="+t.TempDir(), "-bind=127.0.0.1",
+	return start(t, "", "-server", "-bootstrap-expect=1", "-data-dir="+t.TempDir(), "-bind=127.0.0.1",
 		"-hcl=performance { raft_multiplier = 1 }")
 }
 
-func start(t testing.TB, mode ...string) *Agent {
+func start(t testing.TB, token string, mode ...string) *Agent {
 	t.Helper()
 	a := &Agent{t: t, binary: find(t), log: &buffer{}}
 	t.Cleanup(a.Kill)
@@ -59,20 +66,26 @@ func start(t testing.TB, mode ...string) *Agent {
 		a.args = append([]string{"agent", "-client=127.0.0.1", "-node=consultest", "-log-level=warn",
 			"-http-port=" + port[0], "-server-port=" + port[1], "-serf-lan-port=" + port[2], "-serf-wan-port=" + port[3],
 			"-dns-port=-1", "-grpc-port=-1", "-grpc-tls-port=-1", "-hcl=disable_update_check = true"}, mode...)
-		config := api.DefaultConfig()
-		config.Address = a.Addr
-		client, err := api.NewClient(config)
-		if err != nil {
-			t.Fatalf("make a Consul client: %v", err)
-		}
-		t.Cleanup(config.Transport.CloseIdleConnections)
-		a.Client = client
+		a.Client = a.NewClient(token)
 		if a.launch() {
 			return a
 		}
 	}
 	t.Fatalf("Consul ended %d times while it started; it said:\n%s", tries, a.log)
 	return nil
+}
+
+// NewClient returns a client with a token of its own, which may be empty.
+func (a *Agent) NewClient(token string) *api.Client {
+	a.t.Helper()
+	config := api.DefaultConfig()
+	config.Address, config.Token = a.Addr, token
+	client, err := api.NewClient(config)
+	if err != nil {
+		a.t.Fatalf("make a Consul client: %v", err)
+	}
+	a.t.Cleanup(config.Transport.CloseIdleConnections)
+	return client
 }
 
 // Kill ends Consul at once, without a chance to say goodbye. Killing a dead one does nothing.
