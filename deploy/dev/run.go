@@ -106,19 +106,23 @@ func startNoted(g *group, notes *ledger, commands ...command) error {
 func (g *group) unlessExit(ctx context.Context, signals <-chan os.Signal, wait func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	result := make(chan error, 1)
-	go func() { result <- wait(ctx) }()
+	var result error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		result = wait(ctx)
+	}()
 	var err error
 	select {
-	case err = <-result:
-		return err
+	case <-done:
+		return result
 	case ch := <-g.exits:
 		err = fmt.Errorf("%s ended before the cluster was ready: %s", ch.name, ch.reason())
 	case <-signals:
 		err = errStopped
 	}
 	cancel()
-	_ = <-result // that it was cut short
+	<-done
 	return err
 }
 
