@@ -80,3 +80,45 @@ func changed(from, to *Ring) int {
 	}
 	return n
 }
+
+// BenchmarkJoinUneven is BenchmarkJoin where nodes are in zones, one after the other, and where they have weights of 1 to 4.
+// Slots owned are over the fair share by weight and zone, copies moved over what the newcomer gets.
+func BenchmarkJoinUneven(b *testing.B) {
+	for _, tc := range []struct{ n, zones, weights int }{
+		{9, 1, 4}, {30, 1, 4}, {100, 1, 4},
+		{6, 2, 1}, {12, 2, 1}, {30, 2, 1}, {100, 2, 1},
+		{6, 3, 1}, {12, 3, 1}, {30, 3, 1}, {100, 3, 1},
+		{6, 4, 1}, {12, 4, 1}, {30, 4, 1}, {100, 4, 1},
+		{12, 3, 4}, {30, 3, 4},
+	} {
+		b.Run(fmt.Sprintf("nodes=%d/zones=%d/weights=%d", tc.n, tc.zones, tc.weights), func(b *testing.B) {
+			var owned, copies, worst float64
+			for trial := range b.N {
+				members := cluster(trial, tc.n+1)
+				for i := range members {
+					members[i].Zone = fmt.Sprint(i % tc.zones)
+					members[i].Weight = 1 + int(mix(uint64(trial+i))%uint64(tc.weights))
+				}
+				before, after := mustNew(b, members[:tc.n], 3), mustNew(b, members, 3)
+				owned += overFair(before, 3)
+				m := float64(moved(before, after)) / float64(after.Count(members[tc.n].ID))
+				copies += m
+				worst = max(worst, m)
+			}
+			rounds := float64(b.N)
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(owned/rounds, "owned/fair")
+			b.ReportMetric(copies/rounds, "moved/newcomer")
+			b.ReportMetric(worst, "worst-moved/newcomer")
+		})
+	}
+}
+
+// overFair returns the largest ratio of what a node owns to its fair share.
+func overFair(r *Ring, copies int) float64 {
+	most := 0.0
+	for i, quota := range newZones(r.members, copies).quotas(r.members) {
+		most = max(most, float64(r.counts[i])*unit/float64(quota))
+	}
+	return most
+}

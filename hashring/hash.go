@@ -2,13 +2,14 @@ package hashring
 
 // taste returns the slot that the node with that seed wishes for after k others, and the wish's place: a random part of a
 // step behind k, lest nodes of one quota speak at the same moment. Over k from 0 to Slots-1 the slots are a permutation: a
-// Feistel network of four rounds over two halves of five bits.
+// Feistel network of four rounds over the two halves of k's bits.
 func taste(seed uint64, k int) (slot int, place uint64) {
-	left, right := uint64(k)>>5, uint64(k)&31
+	const half = slotBits / 2
+	left, right := uint64(k)>>half, uint64(k)%(1<<half)
 	for i := range uint64(4) {
-		left, right = right, left^mix(seed+(i+1)*golden^right<<59)>>59
+		left, right = right, left^mix(seed+(i+1)*golden^right<<(64-half))>>(64-half)
 	}
-	return int(left<<5 | right), uint64(k)*unit + fraction(seed, k)
+	return int(left<<half | right), uint64(k)*unit + fraction(seed, k)
 }
 
 // fraction returns a part of a unit, from 0 to unit-1, drawn from seed and k.

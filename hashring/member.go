@@ -6,7 +6,10 @@ import (
 )
 
 // Slots is the number of equal parts that the hash circle is cut into. It is fixed for a cluster's life.
-const Slots = 1024
+const Slots = 1 << slotBits // 1,024
+
+// slotBits is even: see taste.
+const slotBits = 10
 
 // MaxWeight is the largest weight of a member, which is also the largest that Consul accepts for a service.
 const MaxWeight = 65535

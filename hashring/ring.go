@@ -10,11 +10,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// slotShift leaves those top bits of a 64-bit hash that number its slot.
-const slotShift = 64 - 10
-
 // SlotOf returns the slot of key, from 0 to Slots-1: the top bits of its xxHash64, seed 0. It allocates nothing.
-func SlotOf(key string) int { return int(xxhash.Sum64String(key) >> slotShift) }
+func SlotOf(key string) int { return int(xxhash.Sum64String(key) >> (64 - slotBits)) }
 
 // A Ring holds the owners of every slot. It is immutable, and safe for concurrent use.
 type Ring struct {

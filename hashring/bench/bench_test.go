@@ -1,0 +1,75 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+var sizes = []int{3, 10, 100, 1000}
+
+// BenchmarkOwners measures a lookup of all owners of a key.
+func BenchmarkOwners(b *testing.B) {
+	some := keys(1024)
+	each(b, sizes, func(b *testing.B, p peer, n int) {
+		find := p.build(b, ids(n))
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			if len(find(some[i%len(some)])) != p.copies {
+				b.Fatal("not as many owners as copies")
+			}
+			i++
+		}
+	})
+}
+
+// BenchmarkBuild measures building from a list of nodes.
+func BenchmarkBuild(b *testing.B) {
+	each(b, sizes, func(b *testing.B, p peer, n int) {
+		nodes := ids(n)
+		b.ReportAllocs()
+		for b.Loop() {
+			p.build(b, nodes)
+		}
+	})
+}
+
+// BenchmarkSpread measures, in keys, what the fullest node holds over the mean, and what moves when a node joins over the
+// fair share of the newcomer. Its time means nothing.
+func BenchmarkSpread(b *testing.B) {
+	many := keys(200_000)
+	each(b, []int{3, 5, 10, 30, 100}, func(b *testing.B, p peer, n int) {
+		nodes := ids(n + 1)
+		before, after := p.build(b, nodes[:n]), p.build(b, nodes)
+		held := make(map[string]int)
+		most, moved := 0, 0
+		for _, key := range many {
+			was := slices.Clone(before(key))
+			for _, id := range was {
+				held[id]++
+				most = max(most, held[id])
+			}
+			for _, id := range after(key) {
+				if !slices.Contains(was, id) {
+					moved++
+				}
+			}
+		}
+		copies := float64(len(many) * p.copies)
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(float64(most*n)/copies, "fullest/mean")
+		b.ReportMetric(float64(moved*(n+1))/copies, "moved/fair")
+	})
+}
+
+// each runs a benchmark for every peer and size.
+func each(b *testing.B, sizes []int, run func(*testing.B, peer, int)) {
+	for _, p := range peers {
+		for _, n := range sizes {
+			if n >= p.copies {
+				b.Run(fmt.Sprintf("%s/copies=%d/nodes=%d", p.name, p.copies, n), func(b *testing.B) { run(b, p, n) })
+			}
+		}
+	}
+}
