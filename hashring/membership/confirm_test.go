@@ -98,7 +98,7 @@ func TestMostGoneAndDeadIsBelievedAtOnce(t *testing.T) {
 
 func TestMostGoneAndHangingIsBelievedWithinHalfASecond(t *testing.T) {
 	within(t, func(t *testing.T, c *fakeConsul, w *Watcher) {
-		c.set(func() { c.latency = time.Hour })
+		c.do(func() { c.latency = time.Hour })
 		c.check(false, "a", "b")
 		sleep(t.Context(), 500*time.Millisecond)
 		wantMembers(t, w, "c")
@@ -174,11 +174,11 @@ func TestConsulFailingInTheMiddleOfADoubtKeepsTheRing(t *testing.T) {
 	within(t, func(t *testing.T, c *fakeConsul, w *Watcher) {
 		c.check(false, abc...)
 		sleep(t.Context(), 5*time.Second)
-		c.set(func() { c.err = ErrNoServer })
+		c.do(func() { c.err = ErrNoServer })
 		sleep(t.Context(), time.Minute)
 		wantMembers(t, w, abc...)
 		wantState(t, w, Blind)
-		c.set(func() { c.err = nil })
+		c.do(func() { c.err = nil })
 		c.check(true, "a")
 		sleep(t.Context(), 6*time.Second)
 		wantMembers(t, w, abc...) // the doubt starts anew
@@ -192,10 +192,10 @@ func TestConsulFailingInTheMiddleOfADoubtKeepsTheRing(t *testing.T) {
 // A Consul that comes back empty is filled again node by node: whoever is a moment late must not be taken for dead.
 func TestOneMissingAfterAnOutageIsHeldIfItServes(t *testing.T) {
 	within(t, func(t *testing.T, c *fakeConsul, w *Watcher) {
-		c.set(func() { c.err = errDown })
+		c.do(func() { c.err = errDown })
 		sleep(t.Context(), time.Minute)
 		c.check(false, "b")
-		c.set(func() { c.err = nil })
+		c.do(func() { c.err = nil })
 		sleep(t.Context(), 10*time.Second)
 		wantMembers(t, w, abc...)
 		wantState(t, w, Confirm)
@@ -211,11 +211,11 @@ func TestOneMissingAfterAnOutageIsHeldIfItServes(t *testing.T) {
 
 func TestOneMissingAfterAnOutageLeavesIfItIsDead(t *testing.T) {
 	within(t, func(t *testing.T, c *fakeConsul, w *Watcher) {
-		c.set(func() { c.err = errDown })
+		c.do(func() { c.err = errDown })
 		sleep(t.Context(), time.Minute)
 		c.die("b")
 		c.check(false, "b")
-		c.set(func() { c.err = nil })
+		c.do(func() { c.err = nil })
 		sleep(t.Context(), backoffCap)
 		wantMembers(t, w, "a", "c")
 		wantState(t, w, Live)

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -106,8 +107,6 @@ func (c *fakeConsul) wipe() {
 	})
 }
 
-func (c *fakeConsul) set(f func()) { c.do(f) }
-
 func (c *fakeConsul) query(ctx context.Context, req Request) (*Answer, error) {
 	c.mu.Lock()
 	c.requests = append(c.requests, req)
@@ -115,7 +114,7 @@ func (c *fakeConsul) query(ctx context.Context, req Request) (*Answer, error) {
 	timer := time.NewTimer(req.Wait)
 	defer timer.Stop()
 	for {
-		answer, err, changed := c.answer(req)
+		answer, changed, err := c.answer(req)
 		if answer != nil || err != nil {
 			return answer, err
 		}
@@ -132,22 +131,20 @@ func (c *fakeConsul) query(ctx context.Context, req Request) (*Answer, error) {
 }
 
 // answer returns nothing as long as the question has to wait, and the channel to wait for.
-func (c *fakeConsul) answer(req Request) (*Answer, error, <-chan struct{}) {
+func (c *fakeConsul) answer(req Request) (*Answer, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.hanging:
-		return nil, nil, c.changed
+		return nil, c.changed, nil
 	case c.lying && req.Index > 0:
 		return &Answer{Index: 1}, nil, nil
 	case c.err != nil && req.Stale && c.errStale == nil:
 		return c.list(req), nil, nil
 	case c.err != nil || c.lying:
-		return nil, cmpErr(c.err), nil
-	case req.Index > 0 && c.index == req.Index:
-		return nil, nil, c.changed
-	case req.Index > c.index: // went back: the real one doesn't notice before its wait is over
-		return nil, nil, c.changed
+		return nil, nil, cmp.Or(c.err, errDown)
+	case req.Index > 0 && req.Index >= c.index: // a real one doesn't notice before the wait is over that it went back, either
+		return nil, c.changed, nil
 	}
 	return c.list(req), nil, nil
 }
@@ -159,13 +156,6 @@ func (c *fakeConsul) timedOut(req Request) (*Answer, error) {
 		return nil, nil
 	}
 	return c.list(req), nil
-}
-
-func cmpErr(err error) error {
-	if err == nil {
-		return errDown
-	}
-	return err
 }
 
 // list must be called with mu held.

@@ -107,7 +107,7 @@ func TestFixedStopsPromptly(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- f.Run(ctx) }()
 		<-f.Ready()
-		c.set(func() { c.latency = time.Hour })
+		c.do(func() { c.latency = time.Hour })
 		sleep(t.Context(), roundEvery+roundTimeout/2)
 		cancel()
 		synctest.Wait()

@@ -28,7 +28,7 @@ func (h *history) pause(most time.Duration) {
 func (h *history) outage() {
 	c := h.consul
 	kind := h.random.IntN(4)
-	c.set(func() {
+	c.do(func() {
 		switch kind {
 		case 0:
 			c.err = errDown
@@ -41,7 +41,7 @@ func (h *history) outage() {
 		}
 	})
 	h.pause(2 * time.Minute)
-	c.set(func() { c.err, c.lying, c.hanging = nil, false, false })
+	c.do(func() { c.err, c.lying, c.hanging = nil, false, false })
 }
 
 // forget makes Consul lose all nodes by one of its ways, while they serve; they are back within seconds.

@@ -86,7 +86,7 @@ func TestConversations(t *testing.T) {
 func TestColdWithoutConsul(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFakeConsul("a")
-		c.set(func() { c.err = errDown })
+		c.do(func() { c.err = errDown })
 		w := watch(t, c)
 		sleep(t.Context(), time.Hour)
 		wantState(t, w, Cold)
@@ -101,7 +101,7 @@ func TestColdWithoutConsul(t *testing.T) {
 			t.Error("ready without an answer")
 		default:
 		}
-		c.set(func() { c.err = nil })
+		c.do(func() { c.err = nil })
 		<-w.Ready()
 		wantMembers(t, w, "a")
 		synctest.Wait()
@@ -112,7 +112,7 @@ func TestColdWithoutConsul(t *testing.T) {
 func TestColdTakesAStaleAnswerUnlessItIsEmpty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFakeConsul()
-		c.set(func() { c.err = ErrNoServer })
+		c.do(func() { c.err = ErrNoServer })
 		w := watch(t, c)
 		sleep(t.Context(), time.Minute)
 		wantState(t, w, Cold)
@@ -129,7 +129,7 @@ func TestColdTakesAStaleAnswerUnlessItIsEmpty(t *testing.T) {
 func TestRetriesBackOffWithinBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFakeConsul("a")
-		c.set(func() { c.err = errDown })
+		c.do(func() { c.err = errDown })
 		o := quiet()
 		o.Random = func() float64 { return 0.999 }
 		run(t, NewWatcher(c.query, c.probe, o).Run)
@@ -149,16 +149,16 @@ func TestRetriesBackOffWithinBounds(t *testing.T) {
 func TestAnOutageAfterALongOneIsRetriedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFakeConsul("a")
-		c.set(func() { c.err = errDown })
+		c.do(func() { c.err = errDown })
 		w := watch(t, c)
 		sleep(t.Context(), time.Hour)
-		c.set(func() { c.err = nil })
+		c.do(func() { c.err = nil })
 		<-w.Ready()
 		sleep(t.Context(), time.Second)
-		c.set(func() { c.err = errDown; c.index++ })
+		c.do(func() { c.err = errDown; c.index++ })
 		synctest.Wait()
 		wantState(t, w, Blind)
-		c.set(func() { c.err = nil })
+		c.do(func() { c.err = nil })
 		sleep(t.Context(), backoffBase)
 		wantState(t, w, Live)
 	})
@@ -169,7 +169,7 @@ func TestACallThatHangsIsGivenUp(t *testing.T) {
 		c := newFakeConsul("a")
 		w := watch(t, c)
 		<-w.Ready()
-		c.set(func() { c.hanging = true })
+		c.do(func() { c.hanging = true })
 		start := time.Now()
 		for w.State() != Blind {
 			sleep(t.Context(), time.Second)
@@ -178,7 +178,7 @@ func TestACallThatHangsIsGivenUp(t *testing.T) {
 			t.Errorf("blind after %v, want at most %v", took, most)
 		}
 		wantMembers(t, w, "a")
-		c.set(func() { c.hanging = false })
+		c.do(func() { c.hanging = false })
 		c.join("b")
 		sleep(t.Context(), 20*time.Second)
 		wantMembers(t, w, "a", "b")
@@ -191,7 +191,7 @@ func TestReadsAfreshEveryMinute(t *testing.T) {
 		c := newFakeConsul("a")
 		w := watch(t, c)
 		<-w.Ready()
-		c.set(func() { // a change that wakes nobody, as after a restored snapshot
+		c.do(func() { // a change that wakes nobody, as after a restored snapshot
 			e := c.entries["a"]
 			e.Addr = "elsewhere:5000"
 			c.entries["a"] = e
@@ -239,7 +239,7 @@ func TestAStormOfEmptyAnswersIsBoundedAndBelievedByNobody(t *testing.T) {
 		<-w.Ready()
 		synctest.Wait()
 		c.asked()
-		c.set(func() { c.lying = true })
+		c.do(func() { c.lying = true })
 		sleep(t.Context(), 10*time.Second)
 		wantMembers(t, w, "a", "b", "c")
 		wantState(t, w, Blind)
@@ -270,7 +270,7 @@ func TestRunReturnsPromptly(t *testing.T) {
 				done := make(chan error, 1)
 				go func() { done <- w.Run(ctx) }()
 				<-w.Ready()
-				c.set(func() { prepare(c) })
+				c.do(func() { prepare(c) })
 				sleep(t.Context(), 150*time.Millisecond)
 				cancel()
 				start := time.Now()
