@@ -46,7 +46,7 @@ func (w *Watcher) judge(value []byte, held *Document) (*Document, error) {
 		return nil, err
 	}
 	if held != nil && (d.Generation < held.Generation || d.Generation == held.Generation && !d.Same(held)) {
-		return nil, fmt.Errorf("Consul holds another placement of generation %d, while %d was seen already: going on with that one; the keeper will write it again",
+		return nil, fmt.Errorf("the one there is another of generation %d, while generation %d was seen already: going on with that; the keeper writes it again",
 			d.Generation, held.Generation)
 	}
 	return d, nil

@@ -142,6 +142,22 @@ func TestLocateFindsOwnersOfConfigsThatTheViewDoesNotKnow(t *testing.T) {
 	}
 }
 
+func TestFounder(t *testing.T) {
+	d := chain(t, 3, "a/1 b/1", "a/1 b/2 c/1")
+	for _, tt := range []struct {
+		d        *Document
+		id, disk string
+		want     bool
+	}{
+		{d, "a", "1", true}, {d, "b", "1", true}, {d, "b", "2", false}, {d, "c", "1", false}, {d, "x", "", false},
+		{d.Trim(1), "a", "1", false}, // nobody needs to know any more
+	} {
+		if got := tt.d.Founder(tt.id, tt.disk); got != tt.want {
+			t.Errorf("Founder(%s, %s) = %v, want %v", tt.id, tt.disk, got, tt.want)
+		}
+	}
+}
+
 func TestAViewWithAnotherSnapshotSharesItsTables(t *testing.T) {
 	d := chain(t, 3, "a b c", "a b c d")
 	v := view(t, nil, d, passing(0, "a b"))

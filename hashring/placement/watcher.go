@@ -47,9 +47,9 @@ type Watcher struct {
 	limit   *rate.Limiter
 	metrics watcherMetrics
 	latest  atomic.Pointer[Snapshot]
-	ready   chan struct{} // closed with the first document
-	contact atomic.Int64  // Unix nanoseconds of the last answer; 0: none yet
-	outage  atomic.Int64  // Unix nanoseconds of the last error after a contact; 0: none
+	ready   chan struct{}             // closed with the first document
+	contact atomic.Pointer[time.Time] // of the last answer
+	outage  atomic.Pointer[time.Time] // of the last error after a contact
 	problem atomic.Pointer[error]
 
 	// Run's own.
@@ -84,16 +84,19 @@ func NewWatcher(o WatcherOptions) (*Watcher, error) {
 // Snapshot returns what is known, nil before the first document or the first answer. It takes one atomic load.
 func (w *Watcher) Snapshot() *Snapshot { return w.latest.Load() }
 
+// Document returns the newest document seen or remembered, nil while there is none.
+func (w *Watcher) Document() *Document { return w.held() }
+
 // Ready is closed once there is a document.
 func (w *Watcher) Ready() <-chan struct{} { return w.ready }
 
 // LastContact is when Consul last answered, zero if it never did. An undisturbed answer may take as long as a blocking
 // query waits, half a minute.
-func (w *Watcher) LastContact() time.Time { return unixNano(w.contact.Load()) }
+func (w *Watcher) LastContact() time.Time { return timeOf(w.contact.Load()) }
 
 // LastOutage is when a query last failed after one had succeeded, zero if none did: a program that starts before Consul
 // has lived through no outage.
-func (w *Watcher) LastOutage() time.Time { return unixNano(w.outage.Load()) }
+func (w *Watcher) LastOutage() time.Time { return timeOf(w.outage.Load()) }
 
 // Err returns why what Consul says isn't taken, nil if it is or if there is no answer.
 func (w *Watcher) Err() error {
@@ -103,11 +106,11 @@ func (w *Watcher) Err() error {
 	return nil
 }
 
-func unixNano(ns int64) time.Time {
-	if ns == 0 {
+func timeOf(t *time.Time) time.Time {
+	if t == nil {
 		return time.Time{}
 	}
-	return time.Unix(0, ns)
+	return *t
 }
 
 // Run follows the key until ctx is done, and returns nil then. Without Consul it tries again for ever.
@@ -168,8 +171,8 @@ func (w *Watcher) ask(ctx context.Context, index uint64, wait time.Duration) (An
 // fail notes an error and waits before the next question; it returns an error only when ctx is done.
 func (w *Watcher) fail(ctx context.Context, err error) error {
 	w.metrics.errors.Inc()
-	if w.contact.Load() != 0 {
-		w.outage.Store(time.Now().UnixNano())
+	if w.contact.Load() != nil {
+		w.outage.Store(new(time.Now()))
 	}
 	if w.failures == 0 {
 		w.o.Log.Warn("Consul gives no placement; going on with the last one", "error", err)
@@ -191,12 +194,9 @@ func (w *Watcher) answered() {
 		w.o.Log.Info("Consul answers about the placement again", "failures", w.failures)
 	}
 	w.failures = 0
-	w.contact.Store(time.Now().UnixNano())
+	w.contact.Store(new(time.Now()))
 }
 
 func (w *Watcher) jittered(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (1 + resyncSpread*(2*w.o.Random()-1)))
 }
-
-// Document returns the newest document seen or remembered, nil while there is none.
-func (w *Watcher) Document() *Document { return w.held() }

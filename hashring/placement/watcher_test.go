@@ -122,8 +122,8 @@ func TestWatcherRefuses(t *testing.T) {
 		value func() []byte
 		want  string
 	}{
-		"an older one":                  {func() []byte { return encode(t, chain(t, 3, "x y z", "x y z")) }, "another placement of generation 1, while 2"},
-		"another one of its generation": {func() []byte { return encode(t, chain(t, 3, "a b", "a b c", "a b c e")) }, "another placement of generation 2, while 2"},
+		"an older one":                  {func() []byte { return encode(t, chain(t, 3, "x y z", "x y z")) }, "another of generation 1, while generation 2"},
+		"another one of its generation": {func() []byte { return encode(t, chain(t, 3, "a b", "a b c", "a b c e")) }, "another of generation 2, while generation 2"},
 		"one with other replicas":       {func() []byte { return encode(t, chain(t, 2, "a", "a", "a", "a")) }, "-replicas is 3 here and 2 in the placement"},
 		"junk":                          {func() []byte { return []byte("hello") }, "malformed"},
 		"nothing":                       {func() []byte { return nil }, "malformed"},
