@@ -12,7 +12,7 @@ var sizes = []int{3, 10, 100, 1000}
 func BenchmarkOwners(b *testing.B) {
 	some := keys(1024)
 	each(b, sizes, func(b *testing.B, p peer, n int) {
-		find := p.build(b, ids(n))
+		find := p.build(b, ids(0, n))
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
@@ -27,7 +27,7 @@ func BenchmarkOwners(b *testing.B) {
 // BenchmarkBuild measures building from a list of nodes.
 func BenchmarkBuild(b *testing.B) {
 	each(b, sizes, func(b *testing.B, p peer, n int) {
-		nodes := ids(n)
+		nodes := ids(0, n)
 		b.ReportAllocs()
 		for b.Loop() {
 			p.build(b, nodes)
@@ -35,32 +35,41 @@ func BenchmarkBuild(b *testing.B) {
 	})
 }
 
-// BenchmarkSpread measures, in keys, what the fullest node holds over the mean, and what moves when a node joins over the
-// fair share of the newcomer. Its time means nothing.
+// BenchmarkSpread measures, in keys and over as many clusters as it has rounds, what the fullest node holds over the mean,
+// and what moves when a node joins over the fair share of the newcomer. Its time means nothing; run it with -benchtime 5x.
 func BenchmarkSpread(b *testing.B) {
-	many := keys(200_000)
-	each(b, []int{3, 5, 10, 30, 100}, func(b *testing.B, p peer, n int) {
-		nodes := ids(n + 1)
-		before, after := p.build(b, nodes[:n]), p.build(b, nodes)
-		held := make(map[string]int)
-		most, moved := 0, 0
-		for _, key := range many {
-			was := slices.Clone(before(key))
-			for _, id := range was {
-				held[id]++
-				most = max(most, held[id])
-			}
-			for _, id := range after(key) {
-				if !slices.Contains(was, id) {
-					moved++
-				}
+	many := keys(400_000)
+	each(b, []int{3, 10, 100}, func(b *testing.B, p peer, n int) {
+		copies := float64(len(many) * p.copies)
+		var fullest, movement float64
+		for trial := range b.N {
+			nodes := ids(trial, n+1)
+			most, moved := spread(p.build(b, nodes[:n]), p.build(b, nodes), many)
+			fullest += float64(most*n) / copies
+			movement += float64(moved*(n+1)) / copies
+		}
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric(fullest/float64(b.N), "fullest/mean")
+		b.ReportMetric(movement/float64(b.N), "moved/fair")
+	})
+}
+
+// spread returns how many keys the fullest node holds before, and how many are on a node after where they weren't.
+func spread(before, after owners, keys []string) (most, moved int) {
+	held := make(map[string]int)
+	for _, key := range keys {
+		was := slices.Clone(before(key))
+		for _, id := range was {
+			held[id]++
+			most = max(most, held[id])
+		}
+		for _, id := range after(key) {
+			if !slices.Contains(was, id) {
+				moved++
 			}
 		}
-		copies := float64(len(many) * p.copies)
-		b.ReportMetric(0, "ns/op")
-		b.ReportMetric(float64(most*n)/copies, "fullest/mean")
-		b.ReportMetric(float64(moved*(n+1))/copies, "moved/fair")
-	})
+	}
+	return most, moved
 }
 
 // each runs a benchmark for every peer and size.

@@ -83,11 +83,11 @@ func ringkv(copies int) func(testing.TB, []string) owners {
 	}
 }
 
-// ids returns n node ids.
-func ids(n int) []string {
+// ids returns n node ids, other ones for each trial.
+func ids(trial, n int) []string {
 	out := make([]string, n)
 	for i := range out {
-		out[i] = "node-" + strconv.FormatUint(xxhash.Sum64String(strconv.Itoa(i))>>32, 16)
+		out[i] = "node-" + strconv.FormatUint(xxhash.Sum64String(strconv.Itoa(trial*10_000+i))>>32, 16)
 	}
 	return out
 }
