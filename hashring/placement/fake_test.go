@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
@@ -118,75 +116,6 @@ func (m *memory) saved() *Document {
 }
 
 var errBroken = errors.New("broken on purpose")
-
-// A faultyDisk keeps files in memory, and fails at operation failAt, counted from 1.
-type faultyDisk struct {
-	files       map[string]*bytes.Buffer
-	ops, failAt int
-	trace       []string
-}
-
-func newFaultyDisk() *faultyDisk { return &faultyDisk{files: map[string]*bytes.Buffer{}} }
-
-func (d *faultyDisk) op(format string, args ...any) error {
-	d.ops++
-	d.trace = append(d.trace, fmt.Sprintf(format, args...))
-	if d.ops == d.failAt {
-		return errBroken
-	}
-	return nil
-}
-
-func (d *faultyDisk) ReadFile(name string) ([]byte, error) {
-	if f, ok := d.files[name]; ok {
-		return f.Bytes(), nil
-	}
-	return nil, fs.ErrNotExist
-}
-
-func (d *faultyDisk) Create(name string) (SyncWriter, error) {
-	if err := d.op("create %s", name); err != nil {
-		return nil, err
-	}
-	f := &bytes.Buffer{}
-	d.files[name] = f
-	return &faultyFile{d, f}, nil
-}
-
-func (d *faultyDisk) Rename(from, to string) error {
-	if err := d.op("rename %s %s", from, to); err != nil {
-		return err
-	}
-	d.files[to] = d.files[from]
-	delete(d.files, from)
-	return nil
-}
-
-func (d *faultyDisk) Remove(name string) error {
-	if _, ok := d.files[name]; !ok {
-		return fs.ErrNotExist
-	}
-	delete(d.files, name)
-	return d.op("remove %s", name)
-}
-
-func (d *faultyDisk) SyncDir(name string) error { return d.op("syncdir %s", name) }
-
-type faultyFile struct {
-	disk *faultyDisk
-	*bytes.Buffer
-}
-
-func (f *faultyFile) Write(p []byte) (int, error) {
-	if err := f.disk.op("write"); err != nil {
-		n, _ := f.Buffer.Write(p[:len(p)/2]) // a write that fails may have written some of it
-		return n, err
-	}
-	return f.Buffer.Write(p)
-}
-
-func (f *faultyFile) Sync() error  { return f.disk.op("sync") }
-func (f *faultyFile) Close() error { return f.disk.op("close") }
 
 // A logBuffer is a log to look into.
 type logBuffer struct {

@@ -40,6 +40,15 @@ type WatcherOptions struct {
 	Random   func() float64       // in [0,1), for jitter; nil: math/rand/v2
 }
 
+// A Memory outlives the process.
+type Memory interface {
+	// Load returns the document last saved, nil if there never was one. An error means that it isn't known what was saved:
+	// a node that can't tell must not say that it remembers nothing.
+	Load() (*Document, error)
+	// Save makes d durable in place of the one before. After an error either is there.
+	Save(d *Document) error
+}
+
 // A Watcher follows the placement in Consul. Run it once; everything else is safe for concurrent use at any time.
 type Watcher struct {
 	notifier
@@ -70,7 +79,7 @@ func NewWatcher(o WatcherOptions) (*Watcher, error) {
 	}
 	d, err := o.Memory.Load()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the placement that this node remembers: %w; if Consul's KV still holds the placement, remove the node's copy from its data directory and start again", err)
 	}
 	if d != nil {
 		if err := w.agree(d); err != nil {

@@ -140,13 +140,13 @@ func (c *cluster) register(id, disk string) {
 	}
 }
 
-// start runs a process called id, which remembers in the directory dir.
-func (c *cluster) start(id, dir string) *process {
+// start runs a process called id.
+func (c *cluster) start(id string) *process {
 	c.t.Helper()
 	log := slog.New(slog.NewTextHandler(c.t.Output(), nil)).With("process", id)
 	docs, err := placement.NewWatcher(placement.WatcherOptions{
 		Query:    placement.NewConsulQuery(c.client, placement.Key(service)),
-		Replicas: 3, Memory: placement.NewFile(filepath.Join(dir, "placement.json"), nil), Log: log,
+		Replicas: 3, Log: log,
 	})
 	if err != nil {
 		c.t.Fatal(err)
@@ -204,7 +204,7 @@ func TestPlacementOnConsul(t *testing.T) {
 	c := &cluster{t: t, client: startConsul(t), nodes: map[string]*process{}}
 	c.register("a", "1")
 	c.register("b", "1")
-	a, b := c.start("a", t.TempDir()), c.start("b", t.TempDir())
+	a, b := c.start("a"), c.start("b")
 	c.await(a, 0, "a/1 b/1")
 	c.await(b, 0, "a/1 b/1")
 
