@@ -79,7 +79,6 @@ func (n *peer) read(frames *frameReader) error {
 func (n *peer) answered(id uint64, body []byte, owned bool, known *intern) error {
 	n.mu.Lock()
 	c, ok := n.calls.remove(id)
-	last := n.leaving && n.calls.len() == 0
 	n.mu.Unlock()
 	if ok {
 		reply := Reply{Node: n.node}
@@ -90,13 +89,11 @@ func (n *peer) answered(id uint64, body []byte, owned bool, known *intern) error
 		reply.Response.Record.Key = c.req.Key
 		deliver(c.to, reply)
 	}
-	if last {
-		return errLeaving
-	}
 	return nil
 }
 
-// leave stops taking Sends, because the node shuts down, and reports whether nothing is awaited from it.
+// leave stops taking Sends, because the node shuts down, and reports whether nothing is awaited from it. If something is,
+// the sweep ends the connection behind the last call.
 func (n *peer) leave() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
