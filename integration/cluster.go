@@ -77,6 +77,7 @@ func NewCluster(t testing.TB, o Options) *Cluster {
 	t.Helper()
 	c := NewNetwork(t, o)
 	c.StartConsul(t)
+	begin := c.holdPlacement(t)
 	var specs []spec
 	for i := range c.options.Nodes {
 		specs = append(specs, c.nodeSpec(fmt.Sprintf("n%d", i+1)))
@@ -85,6 +86,8 @@ func NewCluster(t testing.TB, o Options) *Cluster {
 		specs = append(specs, c.gatewaySpec(fmt.Sprintf("g%d", i+1)))
 	}
 	c.launch(t, specs...)
+	eventually(t, readyPatience, "all nodes pass", func() error { return c.checkPassing(t, c.options.Nodes) })
+	begin()
 	c.WaitRing(t, c.options.Nodes)
 	return c
 }

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -91,6 +92,45 @@ func (c *Cluster) WaitLeader(t testing.TB, name string) (leader string) {
 		return nil
 	})
 	return leader
+}
+
+// checkPassing asks Consul itself how many nodes pass.
+func (c *Cluster) checkPassing(t testing.TB, n int) error {
+	t.Helper()
+	r := c.client.Do(t.Context(), "GET", c.Address(t, "consul1"), "/v1/health/service/ringkv-node?passing", nil)
+	var entries []any
+	if err := json.Unmarshal([]byte(r.Text), &entries); err != nil {
+		return fmt.Errorf("health of the nodes: %v: %w", r, err)
+	}
+	if len(entries) != n {
+		return fmt.Errorf("%d of %d nodes pass", len(entries), n)
+	}
+	return nil
+}
+
+// holdPlacement keeps the nodes from agreeing on the first placement until begin is called, by holding the lock of those who
+// write it. So the cluster begins with all its nodes, however slowly one of them comes up.
+func (c *Cluster) holdPlacement(t testing.TB) (begin func()) {
+	t.Helper()
+	put := func(path, body string) Reply {
+		t.Helper()
+		r := c.client.Do(t.Context(), "PUT", c.Address(t, "consul1"), path, &body)
+		if r.Status != 200 || strings.TrimSpace(r.Text) == "false" {
+			t.Fatalf("PUT %s on Consul = %v, want success", path, r)
+		}
+		return r
+	}
+	var session struct{ ID string }
+	if r := put("/v1/session/create", `{"Name":"integration test"}`); json.Unmarshal([]byte(r.Text), &session) != nil {
+		t.Fatalf("session of Consul = %v", r)
+	}
+	const lock = "/v1/kv/ringkv/ringkv-node/keeper"
+	put(lock+"?acquire="+session.ID, "an integration test")
+	return func() {
+		t.Helper()
+		put(lock+"?release="+session.ID, "")
+		put("/v1/session/destroy/"+session.ID, "")
+	}
 }
 
 // Leader returns the name of the server that leads.

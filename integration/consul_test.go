@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -36,7 +35,7 @@ func consulEmptied(t *testing.T, c *Cluster) {
 	began := time.Now()
 	eventually(t, 15*time.Second, "Consul knows all nodes again", func() error {
 		c.expectRing(t, 3)
-		return c.checkPassing(t, "consul1", 3)
+		return c.checkPassing(t, 3)
 	})
 	t.Logf("Consul knew all nodes again after %v", time.Since(began).Round(time.Millisecond))
 	l.Continue(t, 2*loadRate)
@@ -57,19 +56,6 @@ func (c *Cluster) expectRing(t *testing.T, n int) {
 			t.Errorf("ring of %s = %v, away %v (%v), want %d nodes", g, ring.IDs(), ring.Away, err, n)
 		}
 	}
-}
-
-// checkPassing asks Consul itself how many nodes pass.
-func (c *Cluster) checkPassing(t *testing.T, server string, n int) error {
-	r := c.client.Do(t.Context(), http.MethodGet, c.Address(t, server), "/v1/health/service/ringkv-node?passing", nil)
-	var entries []any
-	if err := json.Unmarshal([]byte(r.Text), &entries); err != nil {
-		return fmt.Errorf("health of the nodes: %v: %w", r, err)
-	}
-	if len(entries) != n {
-		return fmt.Errorf("%d of %d nodes pass", len(entries), n)
-	}
-	return nil
 }
 
 func gatewayStartedBlind(t *testing.T, c *Cluster) {

@@ -28,7 +28,7 @@ const (
 	bornAt   = "ringkv.born"        // and when, in Unix seconds
 
 	// staleAfter is the age at which what another run left behind is removed: longer than any run may take.
-	staleAfter = time.Hour
+	staleAfter = 20 * time.Minute
 
 	pullPatience  = 20 * time.Second
 	startPatience = 60 * time.Second

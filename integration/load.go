@@ -105,10 +105,19 @@ func (l *Load) Continue(t testing.TB, n int) {
 	want := l.History.Acknowledged() + n
 	eventually(t, readyPatience, fmt.Sprintf("%d more operations are acknowledged", n), func() error {
 		if got := l.History.Acknowledged(); got < want {
-			return fmt.Errorf("%d are missing", want-got)
+			return fmt.Errorf("%d are missing; the last that failed: %v", want-got, l.lastFailure())
 		}
 		return nil
 	})
+}
+
+func (l *Load) lastFailure() (last oracle.Op) {
+	for _, op := range l.History.Ops() {
+		if op.Outcome != oracle.OK && op.Return != oracle.Never {
+			last = op
+		}
+	}
+	return last
 }
 
 // Fault notes that something is about to be broken.
