@@ -1,0 +1,19 @@
+package main
+
+import (
+	"testing"
+	"time"
+)
+
+func TestParseStat(t *testing.T) {
+	// utime 250, stime 50, cutime 3, cstime 7, in ticks of 10 ms.
+	const stat = "4711 (a) b (c) S 1 4711 4711 0 -1 4194560 9000 0 2 0 250 50 3 7 20 0 12 0 355123 1260000000 7500 18446744073709551615"
+	if got, err := parseStat(stat); err != nil || got != 3100*time.Millisecond {
+		t.Errorf("parseStat = %v, %v, want 3.1s", got, err)
+	}
+	for _, stat := range []string{"", "4711 kvnode S 1", "1 (a) S 1 4711 4711 0 -1 4194560 9000 0 2 0 x 50 3 7"} {
+		if got, err := parseStat(stat); err == nil {
+			t.Errorf("parseStat(%q) = %v, want an error", stat, got)
+		}
+	}
+}
