@@ -21,7 +21,7 @@ TESTCONTAINERS_RYUK_DISABLED ?= true
 TESTCONTAINERS_HOST_OVERRIDE ?= localhost
 export TESTCONTAINERS_RYUK_DISABLED TESTCONTAINERS_HOST_OVERRIDE
 
-.PHONY: help run build consul test unit modules integration lint vulnerabilities images consulimage docker compose up down clean
+.PHONY: help run build consul test unit modules integration bench wrk lint vulnerabilities images consulimage docker compose up down clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -58,6 +58,14 @@ modules:
 
 integration: images ## run the tests with Consul and the nodes in containers
 	$(CONSUL_USED) go test -count=1 -timeout 15m -tags integration ./integration/... ./deploy/...
+
+bench: build consul wrk ## measure beside Consul's KV for some two minutes; ROUNDS=3 SECONDS_EACH=5
+	$(BUILD) -o bin/bench ./deploy/bench
+	@exec bin/bench
+
+wrk:
+	@command -v wrk >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -q -y wrk; } || \
+	{ echo "make bench needs wrk, which makes the load: apt-get install wrk, or see https://github.com/wg/wrk" >&2; exit 1; }
 
 # An error that begins with a name such as Consul has a capital letter, which ST1005 minds.
 lint: ## check format, vet, staticcheck, errcheck, go.mod files, known vulnerabilities
