@@ -3,6 +3,7 @@ package jsonstore
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"ringkv/node/store/disk/faulty"
@@ -29,7 +30,11 @@ func cutPower(t *testing.T, seed uint64) (states int) {
 		if !op.Changes() {
 			return nil
 		}
-		for _, keep := range []faulty.Keep{faulty.KeepNone, faulty.KeepHalf, faulty.KeepAll, faulty.KeepTorn} {
+		keeps := []faulty.Keep{faulty.KeepNone, faulty.KeepHalf, faulty.KeepAll, faulty.KeepTorn}
+		if op.N < 40 { // a store's beginning happens once
+			keeps = append(keeps, slices.Repeat([]faulty.Keep{faulty.KeepTorn}, 10)...)
+		}
+		for _, keep := range keeps {
 			why := fmt.Sprintf("power cut before operation %d (%s %s), keep %d", op.N, op.Kind, op.Name, keep)
 			verify(t, d.PowerCut(keep, rng), r.options, r.possible(), why)
 			states++

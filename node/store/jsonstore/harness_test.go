@@ -10,6 +10,7 @@ import (
 	"ringkv/node/record"
 	"ringkv/node/store"
 	"ringkv/node/store/disk"
+	"ringkv/node/store/disk/faulty"
 )
 
 // small makes rotation, compaction and hints come often.
@@ -172,7 +173,7 @@ func (r *runner) possible() []content {
 }
 
 // verify opens the store on what a crash has left of its disk, and reports which of the contents it holds.
-func verify(t *testing.T, d disk.Disk, o Options, possible []content, why string) {
+func verify(t *testing.T, d *faulty.Disk, o Options, possible []content, why string) {
 	t.Helper()
 	o.At = nil
 	s, err := Open(d, o)
@@ -181,6 +182,9 @@ func verify(t *testing.T, d disk.Disk, o Options, possible []content, why string
 	}
 	if st := s.Stats(); st.Damaged != 0 || st.Doubtful != 0 {
 		t.Fatalf("%s: Stats() = %+v, want no damage", why, st)
+	}
+	if length, size := len(d.Bytes(s.active.name())), int(s.active.size.Load()); length != size {
+		t.Fatalf("%s: the last segment has %d bytes, want the torn end cut at %d", why, length, size)
 	}
 	found := wantOneOf(t, s, possible, why)
 	next := store.Batch{Records: []record.Record{{Key: scriptKey(0), Version: record.Version{HLC: 1 << 40}, Value: []byte("after the crash")}}}

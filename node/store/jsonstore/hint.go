@@ -43,6 +43,10 @@ func (h *hint) encode() []byte {
 	b = append(b, boolByte(h.sealed))
 	b = appendVersion(b, h.newest)
 	b = append(b, h.items...)
+	return appendSum(b)
+}
+
+func appendSum(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
