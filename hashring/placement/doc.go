@@ -22,6 +22,9 @@
 //   - Both follow from the document alone. Shortening the log may raise the generation of a config whose owners last
 //     changed before what is left; it stays below or at the document's own, and so breaks neither.
 //
+// The function from nodes to owners is part of the format: two programs that compute other owners from one document
+// would give one name to two configs.
+//
 // # What a node remembers
 //
 // The last document seen outlives the key in Consul: a Watcher never forgets it, a node also keeps it in its data

@@ -24,5 +24,7 @@
 //   - While more than half of the placement's nodes are missing, or less than a minute after Consul was out of reach, it
 //     proposes nothing: then it's rather the news that is wrong than the world.
 //
+// A keeper that could not do for 15 s what there is to do gives the lock away, as the fault may be its own.
+//
 // The decision is one pure function, propose, of a State; the rest gathers that State and carries the outcome to Consul.
 package keeper

@@ -115,6 +115,20 @@ func (l *freeLock) set(err error) {
 	l.lose()
 }
 
+// A oneLock is held by one at a time.
+type oneLock chan struct{}
+
+func (l oneLock) Hold(ctx context.Context, work func(context.Context)) error {
+	select {
+	case l <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-l }()
+	work(ctx)
+	return nil
+}
+
 // A world is what keepers see: who passes, and what those remember. Every keeper has a lock of its own that is free.
 type world struct {
 	t   *testing.T
@@ -191,13 +205,17 @@ func (w *world) counts() (gets, asked int) {
 }
 
 // keep runs a keeper in the world until the returned function is called.
-func (w *world) keep(lock Lock) (*Keeper, func()) {
-	k := New(Options{
+func (w *world) keep(lock Lock, changes ...func(*Options)) (*Keeper, func()) {
+	o := Options{
 		Lock: lock, Key: w.key, Members: w, Replicas: 3, Remembered: w.remembered,
 		Own:        func() *placement.Document { return nil },
 		LastOutage: func() time.Time { return w.outages },
 		Log:        slog.New(slog.NewTextHandler(io.Discard, nil)), Random: func() float64 { return 0.5 },
-	})
+	}
+	for _, change := range changes {
+		change(&o)
+	}
+	k := New(o)
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()

@@ -23,6 +23,8 @@ const (
 	callTimeout  = 5 * time.Second        // one call to Consul
 	backoffBase  = 100 * time.Millisecond
 	backoffLimit = 5 * time.Second
+	stuckAfter   = 15 * time.Second // a keeper that can't do what is to be done lets another try after this
+	asideFor     = 5 * time.Second  // and keeps away from the lock for one to two of these
 )
 
 // Members says who passes. *membership.Watcher does.
@@ -70,6 +72,7 @@ type Keeper struct {
 	seen    tracker
 	asked   time.Time // when the nodes were last asked what they remember
 	doubt   bool      // they remembered what Consul doesn't hold
+	stuck   time.Time // since when there is something to propose that can't be; zero while there isn't
 }
 
 // New returns a Keeper.
@@ -93,11 +96,13 @@ func (k *Keeper) Run(ctx context.Context) error {
 		err := k.o.Lock.Hold(ctx, k.keep)
 		k.metrics.holding.Set(0)
 		k.status.Store(&Status{})
-		if err == nil {
+		switch {
+		case err == nil && !k.stuck.IsZero():
 			failures = 0
-			continue
-		}
-		if ctx.Err() == nil {
+			pause(ctx, time.Duration((1+k.o.Random())*float64(asideFor)))
+		case err == nil:
+			failures = 0
+		case ctx.Err() == nil:
 			k.failed(err, failures == 0)
 			limit := min(backoffLimit, backoffBase<<min(failures, 10))
 			failures++
@@ -107,10 +112,11 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return nil
 }
 
-// keep works until ctx is done: the lock may be lost then.
+// keep works until ctx is done, as the lock may be lost then, or until another should try: this node may have been started
+// with the wrong flags, or cut off from the others.
 func (k *Keeper) keep(ctx context.Context) {
 	k.contact = true
-	k.seen, k.asked, k.doubt = tracker{}, time.Time{}, true
+	k.seen, k.asked, k.doubt, k.stuck = tracker{}, time.Time{}, true, time.Time{}
 	k.metrics.holding.Set(1)
 	k.o.Log.Info("keeping the placement")
 	ticker := time.NewTicker(lookEvery)
@@ -119,6 +125,10 @@ func (k *Keeper) keep(ctx context.Context) {
 		if err := k.look(ctx); err != nil && ctx.Err() == nil {
 			k.failed(err, k.Status().Waiting != err.Error())
 			k.status.Store(&Status{Holding: true, Waiting: err.Error()})
+		}
+		if !k.stuck.IsZero() && time.Since(k.stuck) >= stuckAfter {
+			k.o.Log.Info("another node may keep the placement", "because", k.Status().Waiting)
+			return
 		}
 		select {
 		case <-ticker.C:

@@ -1,12 +1,15 @@
 package keeper
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"ringkv/hashring/membership"
 	"ringkv/hashring/placement"
 )
 
@@ -252,5 +255,59 @@ func TestSilentNodesHoldUpNobody(t *testing.T) {
 		w.mu.Unlock()
 		w.pass("a b c " + nodeNames(64))
 		w.want(settle+64/askAtOnce*askTimeout+2*time.Second, "1: a b c "+nodeNames(64))
+	})
+}
+
+// TestAKeeperThatCanNotLetsAnotherTry: the one that comes first was started with the wrong flag, or can reach no node.
+func TestAKeeperThatCanNotLetsAnotherTry(t *testing.T) {
+	for name, handicap := range map[string]func(*Options){
+		"other replicas": func(o *Options) { o.Replicas = 2 },
+		"cut off": func(o *Options) {
+			o.Remembered = func(context.Context, membership.Member) (*placement.Document, error) { return nil, errAway }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				value, err := doc(t, "a b c").Encode()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.key.CompareAndSet(t.Context(), value, 0); err != nil {
+					t.Fatal(err)
+				}
+				lock := make(oneLock, 1)
+				bad, stop := w.keep(lock, handicap)
+				defer stop()
+				synctest.Wait()
+				good, stop := w.keep(lock)
+				defer stop()
+				w.pass("a b c")
+				time.Sleep(10 * time.Second)
+				if !bad.Status().Holding || good.Status().Holding {
+					t.Fatal("the lock is not with the first keeper: the test would show nothing")
+				}
+				w.pass("a b c d")
+				w.want(3*stuckAfter, "1: a b c d")
+				if bad.Status().Holding || !good.Status().Holding {
+					t.Errorf("keepers: %+v and %+v, want the second to hold the lock", bad.Status(), good.Status())
+				}
+			})
+		})
+	}
+}
+
+// TestAKeeperWithNothingToDoKeepsItsLock, whoever it leaves out.
+func TestAKeeperWithNothingToDoKeepsItsLock(t *testing.T) {
+	inBubble(t, func(w *world) {
+		lock := &freeLock{}
+		k, stop := w.keep(lock)
+		defer stop()
+		w.pass("a b c")
+		w.want(5*time.Second, "0: a b c")
+		w.pass("a b c d:2")
+		w.wantStill(10*time.Minute, "0: a b c")
+		if lock.holds != 1 || !strings.Contains(k.Status().Waiting, "node d is left out") {
+			t.Errorf("%d holds, %+v, want one, and why d is left out", lock.holds, k.Status())
+		}
 	})
 }

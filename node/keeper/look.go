@@ -39,11 +39,21 @@ func (k *Keeper) look(ctx context.Context) error {
 	}
 	doc, why, ok := propose(s)
 	k.doubt = !ok && s.doubt()
+	k.noteStuck(!ok && s.due())
 	if !ok {
 		k.report(why)
 		return nil
 	}
 	return k.write(ctx, doc, modified)
+}
+
+func (k *Keeper) noteStuck(stuck bool) {
+	switch {
+	case !stuck:
+		k.stuck = time.Time{}
+	case k.stuck.IsZero():
+		k.stuck = time.Now()
+	}
 }
 
 // undecided reports whether nodes have to be asked what they remember before anything is decided.

@@ -86,6 +86,14 @@ func (s *state) doubt() bool {
 	return newest == nil || newest != s.stored || disputed
 }
 
+// due reports whether a keeper could have something to propose, be it possible to this one or not.
+func (s *state) due() bool {
+	_, wanted := s.wanted()
+	newest, _ := s.newest()
+	misfit := newest != nil && newest.Replicas != s.replicas
+	return len(s.passing) > 0 && !s.uncertain() && (wanted != "" || misfit || s.doubt())
+}
+
 // begin proposes generation 0.
 func (s *state) begin() (*placement.Document, string, error) {
 	var nodes []placement.Node
