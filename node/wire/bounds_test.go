@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,92 @@ func TestMoreBytesThanANodeTakes(t *testing.T) {
 	})
 }
 
+// rawConn connects to n1 at a:1 past the handshake.
+func (w *network) rawConn(t *testing.T, maxValue int) (net.Conn, *frameReader) {
+	t.Helper()
+	conn, err := w.dial(t.Context(), "a:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_, r, err := hello{"n1", 3, "ringkv-node", maxValue}.shake(t.Context(), conn, conn, "a:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, &frameReader{buffered: r, max: maxValue + overhead}
+}
+
+// statuses reads so many responses.
+func statuses(t *testing.T, frames *frameReader, count, maxValue int) map[Status]int {
+	t.Helper()
+	got := map[Status]int{}
+	for range count {
+		payload, owned, err := frames.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var resp Response
+		if err := decodeResponse(payload[1+idSize:], owned, maxValue, newIntern(), &resp); err != nil {
+			t.Fatal(err)
+		}
+		got[resp.Status]++
+	}
+	return got
+}
+
+// Answers that come all at once to an asker that doesn't read must not pile up.
+func TestAnswersThatNobodyReads(t *testing.T) {
+	const value, requests = 64 << 10, 100
+	synctest.Test(t, func(t *testing.T) {
+		w, h := newNetwork(), newHeld()
+		n := w.startNode(t, "n1", "a:1", ServerOptions{MaxValue: value, MaxBytes: 1}, h) // raised to 4 values
+		conn, frames := w.rawConn(t, value)
+		for id := range uint64(requests) {
+			if _, err := conn.Write(requestFrame(nil, id, readOf("key"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answer := Response{Status: OK, Record: writeOf("key", strings.Repeat("v", value)).Record}
+		for range requests {
+			(<-h.owed)(answer)
+		}
+		if got := n.bytes.Load(); got > int64(n.opts.MaxBytes+requests*100) {
+			t.Errorf("%d bytes are held, want about %d at most", got, n.opts.MaxBytes)
+		}
+		if got := statuses(t, frames, requests, value); got[OK] < 2 || got[OK]+got[Overloaded] != requests {
+			t.Errorf("statuses %v, want some OK and the rest of %d Overloaded", got, requests)
+		}
+	})
+}
+
+// A node that has stopped reading goes on when the asker reads again.
+func TestAskerThatReadsAgain(t *testing.T) {
+	const value, requests = 64 << 10, 2000
+	synctest.Test(t, func(t *testing.T) {
+		w := newNetwork()
+		answer := Response{Status: OK, Record: writeOf("key", strings.Repeat("v", value)).Record}
+		w.startNode(t, "n1", "a:1", ServerOptions{MaxValue: value, MaxBytes: 1}, handlerFunc(func(_ *Request, respond func(Response)) { respond(answer) }))
+		conn, frames := w.rawConn(t, value)
+		var sent atomic.Int32
+		go func() {
+			for id := range uint64(requests) {
+				if _, err := conn.Write(requestFrame(nil, id, readOf("key"))); err != nil {
+					t.Error(err)
+					return
+				}
+				sent.Add(1)
+			}
+		}()
+		synctest.Wait()
+		if sent.Load() == requests {
+			t.Fatal("the node never stopped reading")
+		}
+		if got := statuses(t, frames, requests, value); got[OK]+got[Overloaded] != requests || got[OK] == 0 {
+			t.Errorf("statuses %v, want %d in all", got, requests)
+		}
+	})
+}
+
 // An asker that reads nothing is answered with Overloaded, then not read any more, and at last cut off.
 func TestAskerThatDoesNotRead(t *testing.T) {
 	const value = 64 << 10
@@ -85,17 +172,11 @@ func TestAskerThatDoesNotRead(t *testing.T) {
 		w := newNetwork()
 		answer := Response{Status: OK, Record: writeOf("key", strings.Repeat("v", value)).Record}
 		n := w.startNode(t, "n1", "a:1", ServerOptions{MaxValue: value, MaxBytes: 1}, handlerFunc(func(_ *Request, respond func(Response)) { respond(answer) }))
-		conn, err := w.dial(t.Context(), "a:1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := (hello{"n1", 3, "ringkv-node", value}).shake(t.Context(), conn, conn, "a:1"); err != nil {
-			t.Fatal(err)
-		}
+		conn, _ := w.rawConn(t, value)
 		began := time.Now()
 		frame := requestFrame(nil, 1, readOf("key"))
 		for sent := 0; ; sent++ {
-			if _, err = conn.Write(frame); err != nil {
+			if _, err := conn.Write(frame); err != nil {
 				break
 			}
 			synctest.Wait()
@@ -271,16 +352,7 @@ func TestUnknownOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newNetwork()
 		w.startNode(t, "n1", "a:1", ServerOptions{}, newMemory())
-		conn, err := w.dial(t.Context(), "a:1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		_, r, err := (hello{"n1", 3, "ringkv-node", testMax}).shake(t.Context(), conn, conn, "a:1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		frames := &frameReader{buffered: r, max: testMax + overhead}
+		conn, frames := w.rawConn(t, testMax)
 		for id, c := range []struct {
 			req  *Request
 			want Status

@@ -43,6 +43,21 @@ func TestRefusedIsKnownAtOnceAndHeals(t *testing.T) {
 	})
 }
 
+// A node that takes connections only to close them is tried no more often than one that refuses them.
+func TestConnectionsThatDoNotLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newNetwork()
+		n := w.startNode(t, "n1", "a:1", ServerOptions{}, newMemory())
+		p := w.startPool(t, PoolOptions{})
+		w.cutNextAfterReceiving(len(n.opts.accept()))
+		ask(t, p, "n1", "a:1", readOf("key"), time.Second)
+		time.Sleep(time.Minute)
+		if got := w.dialled(); got < 60 || got > 130 {
+			t.Errorf("dialled %d times in a minute, want once or twice a second", got)
+		}
+	})
+}
+
 func TestFirstSendWaitsForTheDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newNetwork()

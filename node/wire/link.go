@@ -38,7 +38,6 @@ func (n *peer) up(end context.CancelCauseFunc) {
 	n.why, n.end, n.leaving, n.watch = nil, end, false, watch{}
 	n.silent.Store(false)
 	n.mu.Unlock()
-	n.wakeWriter() // calls may wait since before
 }
 
 // read hands every response to the call that it answers.
