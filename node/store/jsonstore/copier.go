@@ -13,6 +13,7 @@ import (
 )
 
 const (
+	paceStep  = 64 << 10  // read between waits
 	copyChunk = 256 << 10 // written at a time
 	copySync  = 512 << 10 // synced at a time, so that no large flush is in the way of a writer's sync
 )
@@ -29,6 +30,7 @@ type copier struct {
 	buf    []byte
 	synced int64
 	moved  []move
+	read   int // since the last wait
 	pace   *rate.Limiter
 }
 
@@ -52,7 +54,7 @@ func (s *Store) newCopier(run []*segment) (*copier, error) {
 		return nil, s.refuse(err)
 	}
 	out.sealed = true
-	pace := rate.NewLimiter(rate.Limit(s.options.CompactRate), copyChunk)
+	pace := rate.NewLimiter(rate.Limit(s.options.CompactRate), paceStep)
 	return &copier{s: s, run: run, out: out, temp: temp, pace: pace}, nil
 }
 
@@ -86,6 +88,9 @@ func (c *copier) copySegment(ctx context.Context, seg *segment) error {
 		if err := c.copyLine(seg, in.decode(raw), raw, off); err != nil {
 			return err
 		}
+		if err := c.wait(ctx, len(raw)); err != nil {
+			return err
+		}
 		if len(c.buf) >= copyChunk {
 			if err := c.flush(ctx); err != nil {
 				return err
@@ -116,13 +121,27 @@ func (c *copier) copyLine(seg *segment, l line, raw []byte, off int64) error {
 	return nil
 }
 
-// flush writes what was gathered, at the pace allowed.
-func (c *copier) flush(ctx context.Context) error {
-	for rest := len(c.buf); rest > 0; rest -= copyChunk {
-		if err := c.pace.WaitN(ctx, min(rest, copyChunk)); err != nil {
-			return err
-		}
+// wait keeps to the pace, for the sake of those who write meanwhile, unless there is so much garbage that they have to wait for room.
+func (c *copier) wait(ctx context.Context, read int) error {
+	c.read += read
+	if c.read < paceStep {
+		return nil
 	}
+	c.read = 0
+	if c.s.behind() {
+		return ctx.Err()
+	}
+	return c.pace.WaitN(ctx, paceStep)
+}
+
+// behind reports whether the disk holds more than its share of garbage.
+func (s *Store) behind() bool {
+	st := s.bytes()
+	return st.DiskBytes > st.LiveBytes*5/2+4*s.options.SegmentBytes
+}
+
+// flush writes what was gathered.
+func (c *copier) flush(ctx context.Context) error {
 	if err := c.s.mayWork(ctx); err != nil {
 		return err
 	}

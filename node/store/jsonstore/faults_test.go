@@ -24,7 +24,7 @@ func faultScript() []step {
 func TestRecoversFromAFullDisk(t *testing.T) {
 	for _, lasting := range []int{1, 5} {
 		for n := 1; ; n++ {
-			fault := &nth{n: n, times: lasting, kinds: "write create", err: syscall.ENOSPC, part: n % 3 * 7}
+			fault := &nth{n: n, times: lasting, kinds: "write create", err: syscall.ENOSPC, part: []int{0, 7, 1 << 20}[n%3]}
 			if !runWithRefusals(t, fault) {
 				t.Logf("%d places, %d times each", n-1, lasting)
 				break
@@ -91,6 +91,9 @@ func runWithRefusals(t *testing.T, fault *nth) bool {
 			}
 			if r.store != nil {
 				wantOneOf(t, r.store, []content{r.acked}, why+", after the refusal")
+			}
+			if errors.Is(err, store.ErrFull) {
+				verify(t, d.Clone(), r.options, []content{r.acked}, why+", and a kill")
 			}
 		}
 	}

@@ -1,9 +1,11 @@
 package jsonstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,6 +88,56 @@ func TestNeverServesDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNeverServesMuchDamage does several things at once to a store without hints: flips bits, blanks sectors, loses lines, repeats lines, in all
+// but the very last write, which can't be told from one that was torn.
+func TestNeverServesMuchDamage(t *testing.T) {
+	d, r, _ := filled(t, false)
+	var segments []string
+	for _, name := range names(t, d) {
+		if strings.HasPrefix(name, "segment-") {
+			segments = append(segments, name)
+		}
+	}
+	for seed := range uint64(4000 / every) {
+		rng := rand.New(rand.NewPCG(seed, 9))
+		c := d.Clone()
+		why := fmt.Sprintf("seed %d:", seed)
+		for range 1 + rng.IntN(3) {
+			i := rng.IntN(len(segments))
+			what := ""
+			lines := bytes.SplitAfter(c.Bytes(segments[i]), []byte{'\n'})
+			lines, what = hurt(rng, lines)
+			why += fmt.Sprintf(" %s in %s", what, segments[i])
+			c.Put(segments[i], bytes.Join(lines, nil))
+		}
+		examine(t, c, r.acked, why)
+	}
+}
+
+// hurt damages the lines of a segment, but for the header and the last one.
+func hurt(rng *rand.Rand, lines [][]byte) ([][]byte, string) {
+	if len(lines) < 4 {
+		return lines, "nothing"
+	}
+	at := 1 + rng.IntN(len(lines)-3)
+	line := bytes.Clone(lines[at])
+	lines = slices.Clone(lines)
+	switch rng.IntN(4) {
+	case 0:
+		return slices.Delete(lines, at, at+1), fmt.Sprintf("line %d lost", at)
+	case 1:
+		clear(line[:rng.IntN(len(line))])
+		lines[at] = line
+		return lines, fmt.Sprintf("line %d blanked", at)
+	case 2:
+		to := at + rng.IntN(len(lines)-2-at+1)
+		return slices.Insert(lines, to, line), fmt.Sprintf("line %d repeated before %d", at, to)
+	}
+	line[rng.IntN(len(line))] ^= 1 << rng.IntN(8)
+	lines[at] = line
+	return lines, fmt.Sprintf("bit of line %d flipped", at)
 }
 
 // examine opens d and says what became of the damage.

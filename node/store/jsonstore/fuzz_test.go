@@ -116,10 +116,11 @@ func FuzzReplay(f *testing.F) {
 	one := recordLine(record.Record{Key: "a", Version: record.Version{HLC: 1}, Value: []byte("v")}, place{1, 1, 1})
 	two := line{kind: kindState, slot: 3, value: []byte(`{}`), place: place{2, 1, 1}}
 	both := two.appendTo(one.appendTo(nil))
-	f.Add(both, false)
-	f.Add(append(both, make([]byte, 40)...), true)
-	f.Add([]byte("{}\n\n\x00{\"sealed\":true}\n"), true)
-	f.Fuzz(func(t *testing.T, body []byte, sealed bool) {
+	f.Add([]byte{0x11, 0x21, 0x32, 0x36, 0xff, 0x41}, both, false)
+	f.Add([]byte{0x11, 0x36, 0x41, 0xfe, 0x51, 0x51}, append(both, make([]byte, 40)...), true)
+	f.Add([]byte{}, []byte("{}\n\n\x00{\"sealed\":true}\n"), true)
+	f.Fuzz(func(t *testing.T, places, rest []byte, sealed bool) {
+		body := append(linesAt(places), rest...)
 		d := faulty.New()
 		o := small()
 		first, err := jsonLine(newHeader(&o, 1, 1, false, record.Version{}))
@@ -163,6 +164,25 @@ func FuzzReplay(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// linesAt makes a good line for each byte, with a place made of its bits, and bad ones for some.
+func linesAt(places []byte) (b []byte) {
+	for i, p := range places {
+		from := len(b)
+		of := uint32(1 + p&3)
+		l := recordLine(record.Record{Key: scriptKey(i % 9), Version: record.Version{HLC: uint64(i)}}, place{uint64(p >> 4), 1 + uint32(p>>2&3)%of, of})
+		b = l.appendTo(b)
+		switch p {
+		case 0xff:
+			b[from+9] ^= 1 // the key
+		case 0xfe:
+			b[len(b)-5] ^= 1 // the checksum
+		case 0xfd:
+			b = b[:len(b)-1] // the line end
+		}
+	}
+	return b
 }
 
 // FuzzOperationsWithCrashes takes each byte for a step, or a crash, and compares with a map.

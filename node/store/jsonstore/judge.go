@@ -24,9 +24,9 @@ type judge struct {
 	hole     bool   // some are missing
 	held     []piece
 	memory   []byte // keys and values of held
-	good     int64  // where the last whole write ends
-	start    int64  // and where it begins
-	last     uint64 // and its number
+	good     int64  // where what stays ends: behind the last whole write, as a rule
+	start    int64  // where that write begins
+	last     uint64 // the number after which the next write is numbered
 }
 
 func (j *judge) whole() bool { return j.next > j.of && !j.broken }
@@ -60,7 +60,7 @@ func (j *judge) begin(p piece) {
 	}
 	j.concede()
 	j.write, j.of, j.next, j.broken, j.hole = p.place.write, p.place.of, 1, false, false
-	j.start, j.good = p.off, p.off
+	j.start, j.good, j.last = p.off, p.off, p.place.write-1
 	j.accept(p)
 }
 

@@ -118,7 +118,7 @@ func (l *loader) scan(from int64) error {
 
 // emit takes a piece that counts.
 func (l *loader) emit(p piece) {
-	if p.size > 0 {
+	if p.size > 0 && p.off > 0 { // at 0 it is the header, damaged
 		l.f.lines++
 	}
 	if p.headOK {
@@ -146,7 +146,7 @@ func (l *loader) finishSealed(from int64) error {
 		return nil // the hint has vouched for all of it
 	}
 	f.segment.sealed = true
-	if l.lost < 0 && (l.seal == nil || l.seal.Lines > f.lines) { // lines are missing without a trace
+	if l.seal == nil && l.lost < 0 || l.seal != nil && l.seal.Lines > f.lines { // lines are missing without a trace
 		l.emit(piece{off: f.bytes})
 	}
 	if l.seal != nil {

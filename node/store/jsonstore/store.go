@@ -159,12 +159,16 @@ func (s *Store) observe(v record.Version) {
 // Stats implements store.Store.
 func (s *Store) Stats() store.Stats {
 	deleted := int(s.index.deleted.Load())
-	st := store.Stats{
-		Keys:       int(s.index.keys.Load()) - deleted,
-		Tombstones: deleted,
-		Damaged:    int(s.damaged.Load()),
-		Doubtful:   s.index.doubtful(),
-	}
+	st := s.bytes()
+	st.Keys = int(s.index.keys.Load()) - deleted
+	st.Tombstones = deleted
+	st.Damaged = int(s.damaged.Load())
+	st.Doubtful = s.index.doubtful()
+	return st
+}
+
+// bytes returns the part of Stats that is about files.
+func (s *Store) bytes() (st store.Stats) {
 	for _, seg := range s.segments.list() {
 		st.Segments++
 		st.LiveBytes += seg.live.Load()
