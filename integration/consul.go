@@ -112,17 +112,20 @@ func (c *Cluster) checkPassing(t testing.TB, n int) error {
 // write it. So the cluster begins with all its nodes, however slowly one of them comes up.
 func (c *Cluster) holdPlacement(t testing.TB) (begin func()) {
 	t.Helper()
-	put := func(path, body string) Reply {
+	put := func(path, body string) (r Reply) {
 		t.Helper()
-		r := c.client.Do(t.Context(), "PUT", c.Address(t, "consul1"), path, &body)
-		if r.Status != 200 || strings.TrimSpace(r.Text) == "false" {
-			t.Fatalf("PUT %s on Consul = %v, want success", path, r)
-		}
+		eventually(t, readyPatience, "PUT "+path, func() error { // a server that has only just started isn't registered in itself
+			r = c.client.Do(t.Context(), "PUT", c.Address(t, "consul1"), path, &body)
+			if r.Status != 200 || strings.TrimSpace(r.Text) == "false" {
+				return fmt.Errorf("Consul: %v", r)
+			}
+			return nil
+		})
 		return r
 	}
 	var session struct{ ID string }
 	if r := put("/v1/session/create", `{"Name":"integration test"}`); json.Unmarshal([]byte(r.Text), &session) != nil {
-		t.Fatalf("session of Consul = %v", r)
+		t.Fatalf("session of Consul = %v, want JSON with an ID", r)
 	}
 	const lock = "/v1/kv/ringkv/ringkv-node/keeper"
 	put(lock+"?acquire="+session.ID, "an integration test")

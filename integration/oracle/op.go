@@ -100,7 +100,7 @@ func (o Op) settled() int64 {
 
 // shorten keeps messages readable.
 func shorten(s string) string {
-	const most = 250
+	const most = 600
 	if len(s) <= most {
 		return s
 	}
