@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"unicode/utf8"
 
 	"ringkv/hashring/placement"
@@ -23,6 +24,10 @@ const (
 // overhead is more than any message needs besides its value.
 const overhead = 8 << 10
 
+// frameLimit is the longest payload that is taken from someone who sends values of maxValue bytes: such a value, or a page
+// of a slot without values.
+func frameLimit(maxValue int) int { return max(maxValue, maxPage) + overhead }
+
 var (
 	errMalformed     = errors.New("the message is cut short, or goes on behind its end")
 	errKeyLength     = fmt.Errorf("the key must have 1 to %d bytes", MaxKey)
@@ -30,6 +35,7 @@ var (
 	errValueTooLarge = errors.New("the value is larger than -max-value")
 	errTooManyOwners = fmt.Errorf("the config has more than %d owners", MaxOwners)
 	errNodeIDTooLong = fmt.Errorf("a node id is longer than %d bytes", MaxNodeID)
+	errSlot          = errors.New("there is no such slot")
 	errNoConfig      = errors.New("the request names no config")
 	errUnknownOp     = errors.New("this node doesn't know that operation: it may be older than the asker")
 )
@@ -39,6 +45,7 @@ const (
 	flagDeleted              // of the record
 	flagRecord               // in a response: there is a record
 	flagVersion              // in a response: there is a version
+	flagPulled               // in a response: there is what was pulled
 )
 
 // carriesRecord reports whether requests of this op bring a record.
@@ -47,10 +54,12 @@ func (op Op) carriesRecord() bool { return op == OpWrite || op == OpWriteBack }
 // check returns why req can't be sent to someone who accepts values of maxValue bytes, nil if it can.
 func (req *Request) check(maxValue int) error {
 	switch {
-	case req.Op < OpRead || req.Op > OpWriteBack:
+	case req.Op < OpRead || req.Op > OpPull:
 		return fmt.Errorf("there is no operation %d", req.Op)
-	case len(req.Key) == 0 || len(req.Key) > MaxKey:
+	case len(req.Key) == 0 && req.Op != OpPull || len(req.Key) > MaxKey || len(req.After) > MaxKey:
 		return errKeyLength
+	case req.Slot < 0 || req.Slot > math.MaxUint16:
+		return errSlot
 	case req.Config == nil:
 		return errNoConfig
 	case len(req.Record.Type) > MaxType:
@@ -74,7 +83,7 @@ func checkConfig(config *placement.Config) error {
 }
 
 // size is what req takes on the wire, roughly.
-func (req *Request) size() int { return 128 + len(req.Key) + len(req.Record.Value) }
+func (req *Request) size() int { return 128 + len(req.Key) + len(req.After) + len(req.Record.Value) }
 
 // appendRequest appends req as a frame. What it returns as value, if anything, belongs behind that.
 func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
@@ -90,6 +99,10 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 	b = append(b, byte(req.Op), flags)
 	b = appendConfig(b, req.Config)
 	b = appendShort16(b, req.Key)
+	if req.Op == OpPull {
+		b = binary.LittleEndian.AppendUint16(b, uint16(req.Slot))
+		b = appendShort16(b, req.After)
+	}
 	if req.Op.carriesRecord() {
 		b = appendVersion(b, req.Base)
 		b, value = appendRecord(b, &req.Record)
@@ -102,7 +115,7 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Request) error {
 	c := cursor{rest: body}
 	req.Op = Op(c.uint8())
-	if req.Op < OpRead || req.Op > OpWriteBack {
+	if req.Op < OpRead || req.Op > OpPull {
 		return errUnknownOp // its body may be of any form: not looked at
 	}
 	flags := c.uint8()
@@ -112,10 +125,18 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 		return err
 	}
 	key := c.short16()
-	if !c.short && (len(key) == 0 || len(key) > MaxKey) {
+	if !c.short && (len(key) == 0 && req.Op != OpPull || len(key) > MaxKey) {
 		return errKeyLength
 	}
 	req.Key = string(key)
+	if req.Op == OpPull {
+		req.Slot = c.uint16()
+		after := c.short16()
+		if len(after) > MaxKey {
+			return errKeyLength
+		}
+		req.After = string(after)
+	}
 	if req.Op.carriesRecord() {
 		req.Base = c.version()
 		req.Record.Key, req.Record.Deleted = req.Key, flags&flagDeleted != 0
@@ -146,9 +167,15 @@ func appendResponse(b []byte, id uint64, resp *Response) (frame, value []byte) {
 	if !resp.Version.IsZero() {
 		flags |= flagVersion
 	}
+	if resp.Pulled != nil {
+		flags |= flagPulled
+	}
 	b = append(b, byte(resp.Status), flags)
 	b = appendConfig(b, resp.Config)
 	b = appendShort16(b, cutText(resp.Detail))
+	if resp.Pulled != nil {
+		b = appendPulled(b, resp.Pulled)
+	}
 	if flags&flagVersion != 0 {
 		b = appendVersion(b, resp.Version)
 	}
@@ -169,6 +196,11 @@ func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Res
 	}
 	detail := c.short16()
 	resp.Detail = cutText(string(detail[:min(len(detail), MaxDetail+utf8.UTFMax)]))
+	if flags&flagPulled != 0 {
+		if resp.Pulled, err = c.pulled(maxValue, in); err != nil {
+			return err
+		}
+	}
 	if flags&flagVersion != 0 {
 		resp.Version = c.version()
 	}

@@ -271,6 +271,7 @@ func FuzzFrame(f *testing.F) {
 	f.Add(requestFrame(nil, 1, writeOf("key", "value")))
 	f.Add(responseFrame(appendSignal(nil, kindPing), 2, &Response{Status: Stale, Config: someConfig, Detail: "later"}))
 	f.Add([]byte{1, 0, 0, 0})
+	f.Add(responseFrame(nil, 3, &Response{Status: OK, Pulled: somePulled()}))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		frames, known := newFrameReader(bytes.NewReader(stream), testMax+overhead), newIntern()
 		for {

@@ -12,10 +12,9 @@ import (
 // A frame is a header of 8 bytes (length of the payload, CRC32C of the payload; little-endian) and the payload: a kind,
 // and for requests and responses an id of 8 bytes and a body. Many frames travel in one write.
 const (
-	headerSize   = 8
-	idSize       = 8
-	readBuffer   = 32 << 10
-	smallestLoad = 1
+	headerSize = 8
+	idSize     = 8
+	readBuffer = 32 << 10
 )
 
 // A kind says what a frame is.
@@ -82,7 +81,7 @@ func (f *frameReader) next() (payload []byte, owned bool, err error) {
 		return nil, false, cutShort(len(header), err)
 	}
 	length, sum := binary.LittleEndian.Uint32(header), binary.LittleEndian.Uint32(header[4:])
-	if length < smallestLoad || int64(length) > int64(f.max) {
+	if length == 0 || int64(length) > int64(f.max) {
 		return nil, false, fmt.Errorf("%w: %d bytes, at most %d are accepted", errFrameLength, length, f.max)
 	}
 	if payload, owned, err = f.payload(int(length)); err != nil {

@@ -27,7 +27,7 @@ func (n *peer) serve(conn net.Conn, r *bufio.Reader) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { end(n.write(ctx, conn)) })
 	parts.Go(func() { <-ctx.Done(); conn.Close() })
-	end(n.read(&frameReader{buffered: r, max: n.pool.opts.MaxValue + overhead}))
+	end(n.read(&frameReader{buffered: r, max: frameLimit(n.pool.opts.MaxValue)}))
 	parts.Wait()
 	return fmt.Errorf("connection to node %s at %s ended: %w", n.node, n.addr, context.Cause(ctx))
 }

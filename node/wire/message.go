@@ -19,6 +19,9 @@ const (
 	OpWrite
 	// OpWriteBack asks to store Record, which a read found on fewer owners than it needs.
 	OpWriteBack
+	// OpPull asks a node to promise Config and then to say what it holds of the slot's past: of Key, or, where that is empty, of the keys of
+	// Slot behind After, as many as fit a page. With HeadOnly the values stay behind. Nodes ask it of each other.
+	OpPull
 )
 
 // A Request is about one key in one config of its slot. It is immutable once sent.
@@ -26,7 +29,9 @@ type Request struct {
 	Op       Op
 	Config   *placement.Config
 	Key      string
-	HeadOnly bool           // OpRead only
+	Slot     int            // OpPull without Key
+	After    string         // OpPull without Key
+	HeadOnly bool           // OpRead and OpPull
 	Record   record.Record  // OpWrite and OpWriteBack
 	Base     record.Version // OpWrite only: the newest version that the writer had seen of the key, zero if none
 }
@@ -58,6 +63,14 @@ const (
 	Failed
 )
 
+// A Pulled is what a node holds of a slot's past, as of one moment after it promised the config of the request.
+type Pulled struct {
+	Settled *placement.Config   // the latest config that it held everything of; nil for none
+	History []*placement.Config // the configs that it has promised since, oldest first
+	Records []record.Record     // sorted by key; at most one where Key was given
+	More    bool                // there are keys behind the last of Records
+}
+
 // A Response answers one Request.
 type Response struct {
 	Status  Status
@@ -65,6 +78,7 @@ type Response struct {
 	Record  record.Record     // OpRead, OK: what is held; the zero Version if nothing is
 	Version record.Version    // Superseded: the version that stands in the way
 	Detail  string            // for people, when Status isn't OK
+	Pulled  *Pulled           // OpPull, OK
 }
 
 // A Reply is what became of one Request: the node's Response, or Err.

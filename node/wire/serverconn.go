@@ -33,7 +33,7 @@ func newServerConn(s *Server, conn net.Conn, r io.Reader, peerMax int) *serverCo
 	ctx, end := context.WithCancelCause(context.Background())
 	return &serverConn{
 		server: s, conn: conn, peerMax: peerMax, ctx: ctx, end: end,
-		frames: newFrameReader(r, s.opts.MaxValue+overhead),
+		frames: newFrameReader(r, frameLimit(s.opts.MaxValue)),
 		wake:   make(chan struct{}, 1), drained: make(chan struct{}, 1),
 	}
 }

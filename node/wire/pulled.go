@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"ringkv/hashring/placement"
+	"ringkv/node/record"
+)
+
+// Bounds of what one answer to a pull holds.
+const (
+	MaxPage    = 512 // records
+	MaxHistory = 128 // configs
+	maxPage    = MaxPage * (MaxKey + MaxType + 64)
+)
+
+var (
+	errPageTooLong    = fmt.Errorf("a page of a slot has more than %d records", MaxPage)
+	errHistoryTooLong = fmt.Errorf("a slot's history has more than %d configs", MaxHistory)
+	errNoRecord       = errors.New("a record of a page has no key or no version")
+)
+
+const pulledMore = 1
+
+// appendPulled appends p. Records with values are few and small enough for one frame: the sender sees to that.
+func appendPulled(b []byte, p *Pulled) []byte {
+	var flags byte
+	if p.More {
+		flags |= pulledMore
+	}
+	b = appendConfig(append(b, flags), p.Settled)
+	b = append(b, byte(len(p.History)))
+	for _, config := range p.History {
+		b = appendConfig(b, config)
+	}
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(p.Records)))
+	for i := range p.Records {
+		r := &p.Records[i]
+		var deleted byte
+		if r.Deleted {
+			deleted = 1
+		}
+		b = append(appendShort16(b, r.Key), deleted)
+		b = appendShort16(appendVersion(b, r.Version), r.Type)
+		b = append(binary.LittleEndian.AppendUint32(b, uint32(len(r.Value))), r.Value...)
+	}
+	return b
+}
+
+// pulled decodes what appendPulled appended. It shares no memory with the body.
+func (c *cursor) pulled(maxValue int, in *intern) (*Pulled, error) {
+	p := &Pulled{More: c.uint8()&pulledMore != 0}
+	var err error
+	if p.Settled, err = in.config(c.short16()); err != nil {
+		return nil, err
+	}
+	configs := int(c.uint8())
+	if configs > MaxHistory {
+		return nil, errHistoryTooLong
+	}
+	p.History = make([]*placement.Config, configs)
+	for i := range p.History {
+		if p.History[i], err = in.config(c.short16()); err != nil {
+			return nil, err
+		}
+		if p.History[i] == nil {
+			return nil, errNoConfig
+		}
+	}
+	records := c.uint16()
+	if records > MaxPage {
+		return nil, errPageTooLong
+	}
+	for range records {
+		r, err := c.pulledRecord(maxValue, in)
+		if err != nil {
+			return nil, err
+		}
+		p.Records = append(p.Records, r)
+	}
+	return p, nil
+}
+
+func (c *cursor) pulledRecord(maxValue int, in *intern) (record.Record, error) {
+	r := record.Record{Key: string(c.short16()), Deleted: c.uint8() == 1, Version: c.version()}
+	contentType := c.short16()
+	length := c.uint32()
+	switch {
+	case len(contentType) > MaxType:
+		return r, errTypeTooLong
+	case int64(length) > int64(maxValue):
+		return r, fmt.Errorf("%w: %d bytes, %d are accepted", errValueTooLarge, length, maxValue)
+	}
+	value := c.take(int(length))
+	if c.short {
+		return r, errMalformed
+	}
+	if r.Key == "" || len(r.Key) > MaxKey || r.Version.IsZero() {
+		return r, errNoRecord
+	}
+	r.Type = in.contentType(contentType)
+	if len(value) > 0 {
+		r.Value = bytes.Clone(value)
+	}
+	return r, nil
+}
