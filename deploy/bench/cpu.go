@@ -49,6 +49,24 @@ func parseStat(stat string) (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
+// machineTime is what all programs of the machine have used since it started, in user and in system mode.
+func machineTime() (time.Duration, error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, fmt.Errorf("CPU time of the machine: %w", err)
+	}
+	return parseMachineStat(string(stat))
+}
+
+// parseMachineStat adds up user, nice and system of the first line of proc_stat(5).
+func parseMachineStat(stat string) (time.Duration, error) {
+	var user, nice, system int64
+	if _, err := fmt.Sscanf(stat, "cpu %d %d %d ", &user, &nice, &system); err != nil {
+		return 0, fmt.Errorf("not the start of /proc/stat: %w", err)
+	}
+	return time.Duration(user+nice+system) * tick, nil
+}
+
 func cutLast(s, separator string) (before, after string, found bool) {
 	i := strings.LastIndex(s, separator)
 	if i < 0 {

@@ -17,3 +17,13 @@ func TestParseStat(t *testing.T) {
 		}
 	}
 }
+
+func TestParseMachineStat(t *testing.T) {
+	const stat = "cpu  400 50 30 9999 7 0 8 2 0 0\ncpu0 200 25 15 5000 3 0 4 1 0 0\n"
+	if got, err := parseMachineStat(stat); err != nil || got != 4800*time.Millisecond {
+		t.Errorf("parseMachineStat = %v, %v, want 4.8s", got, err)
+	}
+	if got, err := parseMachineStat("intr 5"); err == nil {
+		t.Errorf("parseMachineStat of another line = %v, want an error", got)
+	}
+}

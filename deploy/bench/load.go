@@ -26,6 +26,7 @@ type load struct {
 	requests int
 	took     time.Duration
 	p50, p99 time.Duration
+	cpu      time.Duration // that wrk itself has used
 }
 
 func newGenerator(wrk, dir string) (generator, error) {
@@ -46,7 +47,9 @@ func (g generator) run(ctx context.Context, op operation, url string, each time.
 	if err := cmd.Run(); err != nil {
 		return load{}, fmt.Errorf("wrk: %w: %s", err, bytes.TrimSpace(complaints.Bytes()))
 	}
-	return parseLoad(output.Bytes())
+	seen, err := parseLoad(output.Bytes())
+	seen.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return seen, err
 }
 
 // parseLoad reads the line that the script prints last.

@@ -14,6 +14,7 @@ type figures struct {
 	p50, p99 time.Duration
 	cpu      float64 // seconds of CPU of the system's processes for a million requests
 	idle     float64 // CPUs that the other system took meanwhile, which nobody asked anything
+	strange  float64 // CPUs that the other programs of the machine took
 }
 
 // result is what was measured of one operation: for each system the figures of all rounds.
@@ -41,8 +42,8 @@ func measureAll(ctx context.Context, cfg config, g generator, systems []*system,
 					return nil, fmt.Errorf("%s of %s: %w", r.operation.method, systems[i].name, err)
 				}
 				r.rounds[i] = append(r.rounds[i], f)
-				say(progress, "round %d of %d  %s  %-9s  %s/s, p50 %s ms, p99 %s ms, %s s of CPU for a million, other system %.2f CPUs",
-					round+1, cfg.rounds, r.operation.method, systems[i].name, count(f.rate), millis(f.p50), millis(f.p99), count(f.cpu), f.idle)
+				say(progress, "round %d of %d  %s  %-9s  %s/s, p50 %s ms, p99 %s ms, %s s of CPU for a million; other programs took %.2f CPUs",
+					round+1, cfg.rounds, r.operation.method, systems[i].name, count(f.rate), millis(f.p50), millis(f.p99), count(f.cpu), f.strange)
 			}
 		}
 	}
@@ -58,7 +59,7 @@ func measure(ctx context.Context, cfg config, g generator, op operation, loaded,
 	if err != nil {
 		return figures{}, err
 	}
-	before, err := cpuTimes(loaded, idle)
+	before, err := usageOf(loaded, idle)
 	if err != nil {
 		return figures{}, err
 	}
@@ -66,7 +67,7 @@ func measure(ctx context.Context, cfg config, g generator, op operation, loaded,
 	if err != nil {
 		return figures{}, err
 	}
-	after, err := cpuTimes(loaded, idle)
+	after, err := usageOf(loaded, idle)
 	if err != nil {
 		return figures{}, err
 	}
@@ -74,25 +75,36 @@ func measure(ctx context.Context, cfg config, g generator, op operation, loaded,
 	if now, err := loaded.target(ctx); err != nil || now != url {
 		return figures{}, fmt.Errorf("it did not stay whole under load, which happens on a machine that is short of CPU: start again (%s, then %s: %v)", url, now, err)
 	}
+	took := seen.took.Seconds()
+	used := after.since(before)
 	return figures{
-		rate: float64(seen.requests) / seen.took.Seconds(),
-		p50:  seen.p50,
-		p99:  seen.p99,
-		cpu:  (after[0] - before[0]).Seconds() / float64(seen.requests) * 1e6,
-		idle: (after[1] - before[1]).Seconds() / seen.took.Seconds(),
+		rate:    float64(seen.requests) / took,
+		p50:     seen.p50,
+		p99:     seen.p99,
+		cpu:     used.loaded.Seconds() / float64(seen.requests) * 1e6,
+		idle:    used.idle.Seconds() / took,
+		strange: max(0, used.machine-used.loaded-used.idle-seen.cpu).Seconds() / took,
 	}, nil
 }
 
-func cpuTimes(systems ...*system) ([]time.Duration, error) {
-	var list []time.Duration
-	for _, s := range systems {
-		used, err := cpuTime(s.children)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, used)
+// usage is the CPU time of the system under load, of the other one, and of all programs together.
+type usage struct {
+	loaded, idle, machine time.Duration
+}
+
+func usageOf(loaded, idle *system) (u usage, err error) {
+	if u.loaded, err = cpuTime(loaded.children); err != nil {
+		return usage{}, err
 	}
-	return list, nil
+	if u.idle, err = cpuTime(idle.children); err != nil {
+		return usage{}, err
+	}
+	u.machine, err = machineTime()
+	return u, err
+}
+
+func (u usage) since(before usage) usage {
+	return usage{u.loaded - before.loaded, u.idle - before.idle, u.machine - before.machine}
 }
 
 func pause(ctx context.Context, d time.Duration) error {

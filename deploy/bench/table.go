@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// tolerated is how many CPUs other programs may take before the figures come with a warning.
+const tolerated = 0.2
+
 // row is a line of the table: a figure of each system, and how it is written.
 type row struct {
 	name string
@@ -32,7 +35,7 @@ func writeTable(w io.Writer, cfg config, machine string, results []result) error
 	var text strings.Builder
 	first, second := results[0].systems[0].name, results[0].systems[1].name
 	fmt.Fprintf(&text, "\n| %d B values, %d connections | %s | %s | ratio |\n| --- | ---: | ---: | ---: |\n", valueBytes, connections, first, second)
-	var idle float64
+	var idle, strange float64
 	for _, r := range results {
 		for _, row := range rows() {
 			a, b := median(r.rounds[0], row.of), median(r.rounds[1], row.of)
@@ -40,14 +43,18 @@ func writeTable(w io.Writer, cfg config, machine string, results []result) error
 		}
 		for _, rounds := range r.rounds {
 			idle = max(idle, median(rounds, func(f figures) float64 { return f.idle }))
+			strange = max(strange, median(rounds, func(f figures) float64 { return f.strange }))
 		}
 	}
 	fmt.Fprintf(&text, "\nMedians of %d rounds of %v each, in turns on the same machine, load generator (wrk) included: %s. "+
 		"%d keys, a random one each time. Ratio: %s by %s. CPU: of all processes of the system, without wrk. "+
 		"ringkv: three nodes (fsync before each answer), one gateway, one Consul; reads ask a majority. "+
 		"Consul KV: three servers with their data on disk and raft_multiplier 1, asked at the leader, in the default consistency mode. "+
-		"Both are up all the time; the one that isn't asked takes %.2f CPUs at most.\n",
-		cfg.rounds, cfg.each, machine, keys, first, second, idle)
+		"Both are up all the time; the one that isn't asked takes %.2f CPUs at most, other programs %.2f.\n",
+		cfg.rounds, cfg.each, machine, keys, first, second, idle, strange)
+	if strange > tolerated {
+		fmt.Fprintf(&text, "\n**The machine was busy with other programs: on one that is not, the rates and times are others.**\n")
+	}
 	_, err := io.WriteString(w, text.String())
 	return err
 }

@@ -34,6 +34,20 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestTableSaysThatTheMachineWasBusy(t *testing.T) {
+	for strange, want := range map[float64]bool{0.1: false, 1.2: true} {
+		rounds := []figures{{rate: 1, strange: strange}}
+		results := []result{{operation{"GET", ""}, []*system{{name: "a"}, {name: "b"}}, [][]figures{rounds, rounds}}}
+		var text strings.Builder
+		if err := writeTable(&text, config{rounds: 1}, "2 CPUs", results); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(text.String(), "The machine was busy"); got != want {
+			t.Errorf("with %v CPUs for other programs the table says so: %v, want %v", strange, got, want)
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	systems := []*system{{name: "ringkv"}, {name: "Consul KV"}}
 	of := func(rate float64) figures {
