@@ -18,15 +18,14 @@ func (d *Document) Founder(id, disk string) bool {
 	return ok && n.Disk == disk
 }
 
-// Locate returns the owners of a config that this view may not know: one that another node has promised already. Nodes that
-// aren't in the view's placement are taken as they are registered; those that aren't have no address, and don't pass.
+// Locate returns the owners of a config that this view may not know: one that another node has promised already, or one
+// of the past. They are taken as they are registered; those that aren't have no address, and don't pass.
 func (v *View) Locate(c *Config) []Owner {
 	owners := make([]Owner, len(c.Owners))
-	for i, id := range c.Owners {
+	for i, identity := range c.Owners {
+		id, disk := split(identity)
 		owners[i] = Owner{ID: id}
-		if p, ok := v.peers[id]; ok {
-			owners[i] = p.Owner
-		} else if m, ok := v.member(id); ok && v.agrees(m) {
+		if m, ok := v.member(id); ok && m.Disk == disk && v.agrees(m) {
 			owners[i] = Owner{ID: id, Addr: m.Addr, Passing: true}
 		}
 	}

@@ -87,33 +87,22 @@ func (t *tables) add(i int) error {
 		return fmt.Errorf("owners of generation %d: %w", g.Generation, err)
 	}
 	t.ring = ring
-	renewed := map[string]bool{}
-	if i > 0 {
-		renewed = otherDisk(t.gens[i-1].Nodes, g.Nodes)
+	identity := make(map[string]string, len(g.Nodes))
+	for _, n := range g.Nodes {
+		identity[n.ID] = Identity(n.ID, n.Disk)
 	}
 	for slot, configs := range t.history {
-		owners := ring.Owners(slot)
-		if k := len(configs); k > 0 && slices.Equal(configs[k-1].Owners, owners) && !containsAny(owners, renewed) {
+		ids := ring.Owners(slot)
+		owners := make([]string, len(ids))
+		for i, id := range ids {
+			owners[i] = identity[id]
+		}
+		if k := len(configs); k > 0 && slices.Equal(configs[k-1].Owners, owners) {
 			continue
 		}
 		t.history[slot] = append(configs, &Config{Generation: g.Generation, Owners: owners})
 	}
 	return nil
-}
-
-func containsAny(ids []string, set map[string]bool) bool {
-	return len(set) > 0 && slices.ContainsFunc(ids, func(id string) bool { return set[id] })
-}
-
-// otherDisk returns the ids that are in both lists with different disks.
-func otherDisk(before, after []Node) map[string]bool {
-	out := map[string]bool{}
-	for _, n := range after {
-		if old, ok := find(before, n.ID); ok && old.Disk != n.Disk {
-			out[n.ID] = true
-		}
-	}
-	return out
 }
 
 func (t *tables) config(slot int) *Config {

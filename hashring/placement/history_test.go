@@ -32,7 +32,7 @@ func (rings reference) identities(t testing.TB, g Entry, slot int) []string {
 	var out []string
 	for _, id := range rings[key].Owners(slot) {
 		n, _ := find(g.Nodes, id)
-		out = append(out, id+"/"+n.Disk)
+		out = append(out, Identity(id, n.Disk))
 	}
 	return out
 }
@@ -45,12 +45,7 @@ func (rings reference) history(t testing.TB, d *Document, slot int) []Config {
 	for _, g := range d.gapFree() {
 		now := rings.identities(t, g, slot)
 		if !slices.Equal(now, before) {
-			c := Config{Generation: g.Generation}
-			for _, s := range now {
-				id, _, _ := strings.Cut(s, "/")
-				c.Owners = append(c.Owners, id)
-			}
-			out = append(out, c)
+			out = append(out, Config{Generation: g.Generation, Owners: now})
 		}
 		before = now
 	}
@@ -95,8 +90,8 @@ func TestAWipedDiskIsAnotherOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	for slot, c := range configs {
-		if c.Owns("b") != (c.Generation == 1) {
-			t.Fatalf("config of slot %d = %v, want generation 1 exactly where b owns", slot, c)
+		if c.Owns("b/2") != (c.Generation == 1) || c.Owns("b/1") {
+			t.Fatalf("config of slot %d = %v, want generation 1 exactly where the new b owns", slot, c)
 		}
 	}
 	if got := d.NodesAt(0)[1].Disk; got != "1" {

@@ -88,7 +88,8 @@ func (v *View) fill() {
 	all := make([]Owner, 0, hashring.Slots*v.tables.doc.Replicas)
 	for slot := range v.owners {
 		from := len(all)
-		for _, id := range v.tables.config(slot).Owners {
+		for _, identity := range v.tables.config(slot).Owners {
+			id, _ := split(identity)
 			all = append(all, v.peers[id].Owner)
 		}
 		v.owners[slot] = all[from:len(all):len(all)]

@@ -134,9 +134,9 @@ func TestViewOwnersFollowItsConfigs(t *testing.T) {
 }
 
 func TestLocateFindsOwnersOfConfigsThatTheViewDoesNotKnow(t *testing.T) {
-	v := view(t, nil, chain(t, 3, "a b"), passing(0, "a c"))
-	got := v.Locate(&Config{Generation: 9, Owners: []string{"a", "b", "c", "d"}})
-	want := []Owner{{"a", "a.example:5000", true}, {ID: "b"}, {"c", "c.example:5000", true}, {ID: "d"}}
+	v := view(t, nil, chain(t, 3, "a b"), passing(0, "a c e/2"))
+	got := v.Locate(&Config{Generation: 9, Owners: []string{"a", "b", "c", "d", "e/1", "e/2"}})
+	want := []Owner{{"a", "a.example:5000", true}, {ID: "b"}, {"c", "c.example:5000", true}, {ID: "d"}, {ID: "e"}, {"e", "e.example:5000", true}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Locate = %v, want %v", got, want)
 	}
