@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"strings"
 	"time"
 
 	"ringkv/gateway/coordinator"
@@ -29,12 +30,13 @@ type config struct {
 	destroy  string
 	maxValue settings.Bytes
 	maxSkew  time.Duration
+	moveRate rate
 	log      settings.Log
 }
 
 // parseConfig reads the flags. It returns flag.ErrHelp after writing the usage to out if that is what was asked for.
 func parseConfig(args []string, out io.Writer) (config, error) {
-	c := config{maxValue: 1 << 20}
+	c := config{maxValue: 1 << 20, moveRate: 20 << 20}
 	fs := flag.NewFlagSet("kvnode", flag.ContinueOnError)
 	fs.StringVar(&c.addr, "addr", ":5000", "HTTP listen `address`")
 	fs.StringVar(&c.advertise, "advertise", "", "`host:port` that Consul and the other nodes use; found from -addr and the host if empty")
@@ -52,12 +54,24 @@ func parseConfig(args []string, out io.Writer) (config, error) {
 	fs.StringVar(&c.destroy, "destroy", "loopback", "`who` may call /destroy: loopback, any or off")
 	fs.Var(&c.maxValue, "max-value", "largest value, in `bytes` such as 1MiB, the same on all nodes and gateways; a request may take that much memory on each of them")
 	fs.DurationVar(&c.maxSkew, "max-clock-skew", 5*time.Second, "how far, in `time`, a write's version may be ahead of this node's clock; raising it lets clocks that run away take others along")
+	fs.Var(&c.moveRate, "move-rate", "`bytes` a second, such as 20MiB/s, that this node fetches from others when its share of the ring changes; raising it settles sooner, and slows requests meanwhile")
 	c.log.Flags(fs)
 	const about = "kvnode is a node of ringkv: it keeps its share of the keys, and answers requests for all of them."
 	if err := settings.Parse(fs, args, out, about); err != nil {
 		return c, err
 	}
 	return c, c.validate()
+}
+
+// rate is a number of bytes a second, given as 20MiB/s or 20MiB.
+type rate settings.Bytes
+
+// String implements flag.Value.
+func (r *rate) String() string { return (*settings.Bytes)(r).String() + "/s" }
+
+// Set implements flag.Value.
+func (r *rate) Set(text string) error {
+	return (*settings.Bytes)(r).Set(strings.TrimSuffix(text, "/s"))
 }
 
 var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)

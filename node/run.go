@@ -48,20 +48,20 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	kept.register(metrics)
-	clock := newClock(cfg.maxSkew)
-	data, err := replica.New(kept.Store, replica.Options{
-		ID: kept.id, Disk: kept.placementDisk(cfg), MaxSkew: cfg.maxSkew, Clock: clock, Metrics: replica.NewMetrics(metrics),
-	})
-	if err != nil {
-		return err
-	}
-
 	cluster, err := join(ctx, cfg, listener.Addr(), kept, log, metrics)
 	if err != nil {
 		return err
 	}
 	pool := wire.NewPool(wire.PoolOptions{Replicas: cfg.replicas, Cluster: cfg.service, MaxValue: int(cfg.maxValue), Logger: log, Registerer: metrics})
 	defer pool.Close()
+	clock := newClock(cfg.maxSkew)
+	data, err := replica.New(kept.Store, replica.Options{
+		ID: kept.id, Disk: kept.placementDisk(cfg), MaxSkew: cfg.maxSkew, Clock: clock, Metrics: replica.NewMetrics(metrics),
+		Log: log, View: cluster.source.View, Peers: pool, MoveRate: int(cfg.moveRate),
+	})
+	if err != nil {
+		return err
+	}
 	requests, err := coordinator.New(cluster.source.View, &peers{here: kept.id, data: data, pool: pool}, clock, coordinator.Options{
 		Replicas: cfg.replicas, Metrics: coordinator.NewMetrics(metrics),
 	})
@@ -84,7 +84,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 	parts.Go(func() error { return data.Run(committing) })
 	parts.Go(func() error { return serve(server, edge.NewListener(listener, maxConns)) })
 	parts.Go(func() error { return cluster.Run(background) })
-	parts.Go(func() error { return n.learn(background, log) })
+	parts.Go(func() error { return data.Settle(background, cluster.source.Subscribe()) })
 	parts.Go(func() error { return n.watchDisk(background, log) })
 	select {
 	case <-ctx.Done():

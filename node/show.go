@@ -111,31 +111,6 @@ func (n *node) status() any {
 	return out
 }
 
-// learn tells the replica of each new view, and tries again where that failed.
-func (n *node) learn(ctx context.Context, log *slog.Logger) error {
-	changed := n.cluster.source.Subscribe()
-	retry := time.NewTicker(time.Second)
-	defer retry.Stop()
-	for done := true; ; {
-		if view := n.cluster.source.View(); view != nil {
-			err := n.data.Learn(ctx, view)
-			if done = err == nil; err != nil && ctx.Err() == nil {
-				log.Error("cannot take this node's slots over, trying again", "error", err)
-			}
-		}
-		for wait := true; wait; {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-changed:
-				wait = false
-			case <-retry.C:
-				wait = done
-			}
-		}
-	}
-}
-
 // Every diskInterval the node makes a tiny real write; one that fails, or takes longer than diskPatience, makes the node critical. A stuck
 // disk is noticed no other way, and costs others more than a dead node.
 const (

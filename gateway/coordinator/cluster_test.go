@@ -24,9 +24,10 @@ import (
 // synctest bubble, so its time is fake.
 type cluster struct {
 	t     *testing.T
+	ids   []string
 	nodes map[string]*testNode
 	doc   *placement.Document
-	view  atomic.Pointer[placement.View]
+	view  atomic.Pointer[placement.View] // the newest one, and that of all who have none of their own
 
 	mu  sync.Mutex // guards rng
 	rng *rand.Rand
@@ -39,9 +40,11 @@ type testNode struct {
 	id    string
 	store store.Store
 	clock *testClock
+	view  atomic.Pointer[placement.View] // nil: the cluster's
 
 	mu      sync.Mutex // guards the rest
 	replica wire.Handler
+	real    *replica.Replica
 	stop    func()
 	down    bool          // refuses connections
 	mute    bool          // its answers are lost
@@ -63,12 +66,9 @@ func newCluster(t *testing.T, seed uint64, replicas int, ids ...string) *cluster
 		t.Fatal(err)
 	}
 	c := &cluster{t: t, nodes: map[string]*testNode{}, doc: doc, rng: rand.New(rand.NewPCG(seed, 1))}
-	for _, id := range ids {
-		c.nodes[id] = &testNode{id: id, store: memstore.Open(), clock: new(testClock), got: map[wire.Op]int{}}
-	}
 	c.passing(ids...)
 	for _, id := range ids {
-		c.start(id)
+		c.add(id)
 	}
 	t.Cleanup(func() {
 		c.messages.Wait()
@@ -77,6 +77,14 @@ func newCluster(t *testing.T, seed uint64, replicas int, ids ...string) *cluster
 		}
 	})
 	return c
+}
+
+// add makes a node and starts it.
+func (c *cluster) add(id string) {
+	c.t.Helper()
+	c.ids = append(c.ids, id)
+	c.nodes[id] = &testNode{id: id, store: memstore.Open(), clock: new(testClock), got: map[wire.Op]int{}}
+	c.start(id)
 }
 
 // passing makes a view in which just these nodes pass.
@@ -97,19 +105,26 @@ func (c *cluster) passing(ids ...string) {
 func (c *cluster) start(id string) {
 	c.t.Helper()
 	n := c.nodes[id]
-	r, err := replica.New(n.store, replica.Options{ID: id, Now: n.clock.now})
+	view := func() *placement.View {
+		if v := n.view.Load(); v != nil {
+			return v
+		}
+		return c.view.Load()
+	}
+	r, err := replica.New(n.store, replica.Options{ID: id, Now: n.clock.now, View: view, Peers: c})
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { r.Run(ctx) })
+	running.Go(func() { r.Settle(ctx, nil) })
 	if err := r.Learn(ctx, c.view.Load()); err != nil {
 		c.t.Fatal(err)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.replica, n.down = r, false
+	n.replica, n.real, n.down = r, r, false
 	n.stop = func() { cancel(); running.Wait() }
 }
 
@@ -198,4 +213,11 @@ func (c *cluster) travel(n *testNode) {
 	d += n.delay
 	n.mu.Unlock()
 	time.Sleep(d) // fake time
+}
+
+// settledState says how the node stands to a slot.
+func (n *testNode) settledState(slot int) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.real.SlotState(slot)
 }

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"ringkv/hashring"
+	"ringkv/hashring/placement"
 	"ringkv/node/record"
 	"ringkv/node/store"
 	"ringkv/node/wire"
@@ -18,11 +18,19 @@ const (
 	batchBytes = 4 << 20
 )
 
-// An item waits for the committer.
+// An item waits for the committer: a request, or a change of this node's own making.
 type item struct {
 	req     *wire.Request
 	respond func(wire.Response)
-	learn   []learned // in place of req: states to begin with
+	slot    int
+
+	// in place of req, one of
+	learn   []learned         // states to begin with
+	promise *placement.Config // a config to promise
+	absorb  []record.Record   // what was pulled
+	settle  bool              // everything was pulled
+
+	within *placement.Config // absorb and settle: the config in which they hold
 
 	answer wire.Response
 	staged bool // the answer holds only if the batch becomes durable
@@ -52,7 +60,9 @@ func (r *Replica) Run(ctx context.Context) error {
 		case it := <-r.queue:
 			r.commit(r.gather(it))
 		case <-ctx.Done():
+			r.cancel()
 			r.stop()
+			r.work.Wait()
 			return nil
 		}
 	}
@@ -83,10 +93,14 @@ func (r *Replica) gather(first *item) []*item {
 }
 
 func (it *item) size() int {
-	if it.req == nil {
-		return 0
+	size := 0
+	for _, rec := range it.absorb {
+		size += len(rec.Key) + len(rec.Value)
 	}
-	return len(it.req.Key) + len(it.req.Record.Value)
+	if it.req != nil {
+		size += len(it.req.Key) + len(it.req.Record.Value)
+	}
+	return size
 }
 
 // commit judges the items in order, makes what they change durable in one step, and answers.
@@ -100,8 +114,12 @@ func (r *Replica) commit(items []*item) {
 		switch {
 		case err != nil && it.staged:
 			it.respond(refusal(err))
-		case err == nil && it.req != nil && it.req.Op == wire.OpRead && it.answer.Status == wire.OK:
+		case it.req != nil && it.answer.Status == pull:
+			r.await(it.slot, it.req.Config, it.req, it.respond)
+		case it.req != nil && it.answer.Status == wire.OK && it.req.Op == wire.OpRead:
 			r.read(it.req, it.respond)
+		case it.req != nil && it.answer.Status == wire.OK && it.req.Op == wire.OpPull:
+			r.answerPull(it.req, it.respond)
 		default:
 			it.respond(it.answer)
 		}
@@ -127,21 +145,55 @@ type batch struct {
 
 // judge decides what the item comes to, and stages what it changes.
 func (b *batch) judge(it *item) {
-	if it.req == nil {
+	it.answer = wire.Response{Status: wire.OK}
+	switch {
+	case it.learn != nil:
 		b.learn(it)
+	case it.promise != nil:
+		b.promise(it, it.promise)
+	case it.within != nil:
+		b.enter(it)
+	default:
+		b.request(it)
+	}
+}
+
+// request judges what a gateway or a peer asks for.
+func (b *batch) request(it *item) {
+	b.promise(it, it.req.Config)
+	if it.answer.Status == wire.OK && it.req.Op != wire.OpPull {
+		it.answer = b.r.admit(it.slot, b.state(it.slot), it.req.Config, it.req.Key)
+	}
+	if it.answer.Status == wire.OK && it.req.Op != wire.OpRead && it.req.Op != wire.OpPull {
+		b.write(it)
+	}
+}
+
+// promise promises the config, unless that or a later one is promised already.
+func (b *batch) promise(it *item, config *placement.Config) {
+	s := b.state(it.slot)
+	_, it.staged = b.states[it.slot]
+	if it.answer = b.r.promised(s, config); it.answer.Status == adopt {
+		b.states[it.slot], it.staged = s.adopted(config), true
+		it.answer = wire.Response{Status: wire.OK}
+	}
+}
+
+// enter takes what this node has pulled, as long as the config in which it was pulled is still the one that is promised.
+func (b *batch) enter(it *item) {
+	s := b.state(it.slot)
+	_, it.staged = b.states[it.slot]
+	if it.answer = b.r.promised(s, it.within); it.answer.Status != wire.OK {
+		it.answer.Status = wire.Stale
 		return
 	}
-	slot := hashring.SlotOf(it.req.Key)
-	s := b.state(slot)
-	_, it.staged = b.states[slot]
-	it.answer = b.r.admit(s, it.req.Config)
-	if it.answer.Status == adopt {
-		s = s.adopted(it.req.Config)
-		b.states[slot], it.staged = s, true
-		it.answer = b.r.admit(s, it.req.Config)
+	for _, rec := range it.absorb {
+		if held, damaged := b.held(it, rec.Key); !damaged && rec.Version.After(held) {
+			b.stage(it, rec)
+		}
 	}
-	if it.answer.Status == wire.OK && it.req.Op != wire.OpRead {
-		b.write(it)
+	if it.settle {
+		b.states[it.slot], it.staged = s.entered(), true
 	}
 }
 
@@ -162,27 +214,39 @@ func (b *batch) write(it *item) {
 		it.answer = wire.Response{Status: wire.TooFarAhead, Detail: "finds the version too far ahead of its clock: set the clocks right, or raise -max-clock-skew"}
 		return
 	}
-	var held record.Version
-	place, staged := b.records[rec.Key]
-	if staged {
-		held, it.staged = b.out.Records[place].Version, true
-	} else {
-		h, _ := b.r.store.Head(rec.Key)
-		if h.Damaged {
-			it.answer = damaged
-			return
-		}
-		held = h.Version
+	held, lost := b.held(it, rec.Key)
+	if lost {
+		it.answer = damaged
+		return
 	}
 	switch c := rec.Version.Compare(held); {
-	case c > 0 && staged:
-		b.out.Records[place] = rec
 	case c > 0:
-		b.records[rec.Key], it.staged = len(b.out.Records), true
-		b.out.Records = append(b.out.Records, rec)
+		b.stage(it, rec)
 	case c < 0 && it.req.Op == wire.OpWriteBack:
 		it.answer = wire.Response{Status: wire.Superseded, Version: held, Detail: "holds a newer version"}
 	}
+}
+
+// held returns the version that stands for key in the batch or in the store; lost if that can't be known. What rests on
+// the batch holds only once that is durable.
+func (b *batch) held(it *item, key string) (v record.Version, lost bool) {
+	if place, staged := b.records[key]; staged {
+		it.staged = true
+		return b.out.Records[place].Version, false
+	}
+	h, _ := b.r.store.Head(key)
+	return h.Version, h.Damaged
+}
+
+// stage puts a record into the batch, in place of an older one of its key.
+func (b *batch) stage(it *item, rec record.Record) {
+	it.staged = true
+	if place, staged := b.records[rec.Key]; staged {
+		b.out.Records[place] = rec
+		return
+	}
+	b.records[rec.Key] = len(b.out.Records)
+	b.out.Records = append(b.out.Records, rec)
 }
 
 // apply makes the batch durable, and then lets others see it.

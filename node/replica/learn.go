@@ -10,13 +10,13 @@ import (
 	"ringkv/node/wire"
 )
 
-// learned is the state in which this node begins with a slot.
+// learned is a slot that this node begins with, and its first config.
 type learned struct {
 	slot  int
-	state *state
+	first *placement.Config
 }
 
-// Learn takes the slots that this node owns in generation 0, where it has promised nothing else for them. Only the node
+// Learn takes the slots that this node owns in generation 0, where it has not begun with them before. Only the node
 // that the placement was founded with may do so: one whose data directory was wiped is named with another disk, and has
 // to learn from the others what the slots hold. It returns when that is durable.
 func (r *Replica) Learn(ctx context.Context, view *placement.View) error {
@@ -25,9 +25,11 @@ func (r *Replica) Learn(ctx context.Context, view *placement.View) error {
 	}
 	var learn []learned
 	for slot := range r.slots {
-		first := view.History(slot)[0]
-		if r.slots[slot].Load().mayFound(&first) && !r.doubt[slot] && first.Generation == 0 && first.Owns(r.opt.ID) {
-			learn = append(learn, learned{slot, founded(&first)})
+		if r.doubt[slot] || !r.slots[slot].Load().mayFound() {
+			continue
+		}
+		if first := view.History(slot)[0]; first.Generation == 0 && first.Owns(r.self) {
+			learn = append(learn, learned{slot, &first})
 		}
 	}
 	if len(learn) == 0 {
@@ -46,14 +48,14 @@ func (r *Replica) Learn(ctx context.Context, view *placement.View) error {
 	}
 }
 
-// learn stages the states of slots about which nothing else was promised meanwhile.
+// learn stages the slots with which this node has not begun meanwhile.
 func (b *batch) learn(it *item) {
+	it.staged = true
 	for _, l := range it.learn {
-		if b.state(l.slot).mayFound(l.state.Promised) {
-			b.states[l.slot] = l.state
+		if s := b.state(l.slot); s.mayFound() {
+			b.states[l.slot] = s.founded(l.first)
 		}
 	}
-	it.staged, it.answer = true, wire.Response{Status: wire.OK}
 }
 
 // Local returns what this node itself holds of key, whatever the others hold.
@@ -67,7 +69,7 @@ func (r *Replica) Local(key string) (rec record.Record, slot int, ok bool, err e
 func (r *Replica) Slots() (owned, unsettled int) {
 	for i := range r.slots {
 		s := r.slots[i].Load()
-		if s == nil || !s.Promised.Owns(r.opt.ID) {
+		if s == nil || !s.Promised.Owns(r.self) {
 			continue
 		}
 		owned++
@@ -83,7 +85,7 @@ func (r *Replica) SlotState(slot int) string {
 	switch s := r.slots[slot].Load(); {
 	case s == nil:
 		return "unknown"
-	case !s.Promised.Owns(r.opt.ID):
+	case !s.Promised.Owns(r.self):
 		return "not an owner"
 	case s.settled():
 		return "settled"

@@ -11,13 +11,18 @@
 package replica
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"ringkv/hashring"
+	"ringkv/hashring/placement"
 	"ringkv/node/record"
 	"ringkv/node/store"
 	"ringkv/node/wire"
@@ -32,18 +37,40 @@ type Options struct {
 	Now     func() time.Time
 	Clock   *record.Clock // told of every version accepted, if given
 	Metrics *Metrics      // none
+	Log     *slog.Logger  // none
+
+	// View returns who should hold what, and who passes; nil while that isn't known. With Peers it lets this node fetch what
+	// others hold. Without them it serves what it has.
+	View  func() *placement.View
+	Peers Peers
+	// MoveRate is how many bytes of keys and values a second are fetched from others in the background; no bound if 0. Raising
+	// it settles slots sooner, and costs requests latency.
+	MoveRate int
+}
+
+// Peers carries requests to other nodes.
+type Peers interface {
+	// Send puts req on its way to the node and returns at once. Exactly one Reply is sent to `to`, which has room for it, at the latest at the deadline.
+	Send(node, addr string, req *wire.Request, deadline time.Time, to chan<- wire.Reply)
 }
 
 // A Replica is safe for concurrent use. Run must be running for changes to be answered.
 type Replica struct {
 	opt   Options
+	self  string // this node's identity, as configs name it
 	store store.Store
+	limit *rate.Limiter                         // nil for none
 	slots [hashring.Slots]atomic.Pointer[state] // nil: nothing promised yet
 	doubt [hashring.Slots]bool                  // the disk lost something of the slot, perhaps a promise
 
 	mu      sync.RWMutex // held for reading while an item is put into queue; guards stopped
 	stopped bool
 	queue   chan *item
+
+	entering entering
+	ctx      context.Context // of pulls; ends with Run
+	cancel   context.CancelFunc
+	work     sync.WaitGroup // pulls under way
 }
 
 // New returns a replica over st, with the promises that st remembers.
@@ -57,7 +84,17 @@ func New(st store.Store, opt Options) (*Replica, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	r := &Replica{opt: opt, store: st, queue: make(chan *item, opt.Queue)}
+	if opt.View == nil {
+		opt.View = func() *placement.View { return nil }
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Replica{opt: opt, self: placement.Identity(opt.ID, opt.Disk), store: st, queue: make(chan *item, opt.Queue)}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	if opt.MoveRate > 0 {
+		r.limit = rate.NewLimiter(rate.Limit(opt.MoveRate), max(opt.MoveRate, 1<<20))
+	}
 	doubter, _ := st.(store.Doubter)
 	for slot := range r.slots {
 		r.doubt[slot] = doubter != nil && doubter.Doubtful(slot)
@@ -79,44 +116,57 @@ func New(st store.Store, opt Options) (*Replica, error) {
 
 // Handle implements wire.Handler. Reads are answered at once, the rest by the committer.
 func (r *Replica) Handle(req *wire.Request, respond func(wire.Response)) {
-	if req.Config == nil || req.Key == "" {
+	if req.Config == nil || req.Key == "" && req.Op != wire.OpPull || req.Slot < 0 || req.Slot >= hashring.Slots {
 		respond(wire.Response{Status: wire.BadRequest, Detail: "was asked about no key or in no config"})
 		return
 	}
-	if r.doubt[hashring.SlotOf(req.Key)] {
+	if r.doubt[slotOf(req)] {
 		respond(damaged)
 		return
 	}
 	switch req.Op {
 	case wire.OpRead:
 		r.read(req, respond)
+	case wire.OpPull:
+		r.answerPull(req, respond)
 	case wire.OpWrite, wire.OpWriteBack:
 		if req.Record.Key != req.Key || req.Record.Version.IsZero() {
 			respond(wire.Response{Status: wire.BadRequest, Detail: "was sent a record without a version, or of another key"})
 			return
 		}
-		r.enqueue(&item{req: req, respond: respond})
+		r.enqueue(&item{req: req, slot: slotOf(req), respond: respond})
 	default:
 		respond(wire.Response{Status: wire.BadRequest, Detail: fmt.Sprintf("doesn't know operation %d: give all nodes and gateways the same version of ringkv", req.Op)})
 	}
 }
 
+// slotOf returns the slot that a request is about.
+func slotOf(req *wire.Request) int {
+	if req.Key == "" {
+		return req.Slot
+	}
+	return hashring.SlotOf(req.Key)
+}
+
 // read answers from what is durable. A config that isn't promised yet goes through the committer first.
 func (r *Replica) read(req *wire.Request, respond func(wire.Response)) {
-	slot := &r.slots[hashring.SlotOf(req.Key)]
+	slot := hashring.SlotOf(req.Key)
 	for {
-		s := slot.Load()
-		switch verdict := r.admit(s, req.Config); verdict.Status {
+		s := r.slots[slot].Load()
+		switch verdict := r.admit(slot, s, req.Config, req.Key); verdict.Status {
 		case wire.OK:
 		case adopt:
-			r.enqueue(&item{req: req, respond: respond})
+			r.enqueue(&item{req: req, slot: slot, respond: respond})
+			return
+		case pull:
+			r.await(slot, req.Config, req, respond)
 			return
 		default:
 			respond(verdict)
 			return
 		}
 		resp := r.lookup(req)
-		if slot.Load() == s { // else a later config was promised meanwhile: what was read may belong to it
+		if r.slots[slot].Load() == s { // else a later config was promised meanwhile: what was read may belong to it
 			respond(resp)
 			return
 		}
@@ -146,3 +196,25 @@ func (r *Replica) lookup(req *wire.Request) wire.Response {
 
 // damaged refuses what touches something that can't be read: this replica can't know what it has acknowledged there.
 var damaged = wire.Response{Status: wire.NotReady, Detail: "found its copy damaged and set it aside"}
+
+// history returns the configs that the placement says the slot has had: whom to ask. What counts is what they answer.
+func (r *Replica) history(slot int) []*placement.Config {
+	view := r.opt.View()
+	if view == nil {
+		return nil
+	}
+	var configs []*placement.Config
+	for _, config := range view.History(slot) {
+		configs = append(configs, &config)
+	}
+	return configs
+}
+
+// locate returns where the node of this identity is, as far as is known.
+func (r *Replica) locate(identity string) placement.Owner {
+	view := r.opt.View()
+	if view == nil || r.opt.Peers == nil {
+		return placement.Owner{ID: identity}
+	}
+	return view.Locate(&placement.Config{Owners: []string{identity}})[0]
+}

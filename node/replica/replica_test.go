@@ -330,11 +330,11 @@ func TestConfigsAreKeptApart(t *testing.T) {
 		now := f.config("k")
 
 		foreign := f.request(wire.OpRead, "k", record.Version{}, "")
-		foreign.Config = &placement.Config{Generation: now.Generation, Owners: []string{"a", "x", "y"}}
+		foreign.Config = &placement.Config{Generation: now.Generation, Owners: []string{"a/disk-a", "x", "y"}}
 		f.want(foreign, wire.BadRequest)
 
 		later := f.request(wire.OpWrite, "k", ver(20), "twenty")
-		later.Config = &placement.Config{Generation: now.Generation + 5, Owners: []string{"a", "d", "e"}}
+		later.Config = &placement.Config{Generation: now.Generation + 5, Owners: []string{"a/disk-a", "d", "e"}}
 		f.want(later, wire.NotReady) // promised, but what the others hold isn't known yet
 		r := f.want(f.request(wire.OpRead, "k", record.Version{}, ""), wire.Stale)
 		if !r.Config.Equal(later.Config) {

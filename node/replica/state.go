@@ -3,17 +3,18 @@ package replica
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"ringkv/hashring/placement"
-	"ringkv/node/wire"
 )
 
 // A state is what a replica has promised about one slot. It is immutable; a change makes a new one, durable before it is
 // used.
 type state struct {
 	Promised *placement.Config   `json:"promised"`          // the latest config that this node acts in
-	Settled  *uint64             `json:"settled,omitempty"` // generation of the latest config that this node holds everything of
+	Settled  *placement.Config   `json:"settled,omitempty"` // the latest config that this node holds everything of; nil for none
 	History  []*placement.Config `json:"history"`           // the configs promised since Settled, oldest first, Promised included
+	Founded  bool                `json:"founded,omitempty"` // this node began with the slot in generation 0; once only
 }
 
 func parseState(text []byte) (*state, error) {
@@ -36,20 +37,24 @@ func (s *state) text() []byte {
 }
 
 // settled reports whether this node holds everything that was acknowledged before Promised began.
-func (s *state) settled() bool { return s.Settled != nil && *s.Settled == s.Promised.Generation }
-
-// mayFound reports whether an owner in state s (which may be nil) may still begin settled and empty in the first config:
-// it has promised nothing, or that config alone, since a gateway can know of it earlier than its owners. It has
-// then acted on nothing yet.
-func (s *state) mayFound(first *placement.Config) bool {
-	return s == nil || s.Settled == nil && s.Promised.Equal(first)
+func (s *state) settled() bool {
+	return s.Settled != nil && s.Settled.Generation == s.Promised.Generation
 }
 
-// founded is the state of an owner of generation 0, which begins settled and empty. Nobody else may take "I know no
-// history" for "there is none".
-func founded(c *placement.Config) *state {
-	generation := c.Generation
-	return &state{Promised: c, Settled: &generation, History: []*placement.Config{c}}
+// mayFound reports whether an owner of generation 0 in state s (which may be nil) may still begin with the slot settled
+// and empty: it has not begun before. It may have promised something already, since others can know of a placement
+// earlier than its owners; it has then acted on nothing yet.
+func (s *state) mayFound() bool { return s == nil || !s.Founded && s.Settled == nil }
+
+// founded is the state of an owner of generation 0, which begins settled and empty in its first config c. Nobody else may
+// take "I know no history" for "there is none".
+func (s *state) founded(c *placement.Config) *state {
+	next := &state{Promised: c, Settled: c, History: []*placement.Config{c}, Founded: true}
+	if s != nil && s.Promised.Generation > c.Generation {
+		next.Promised = s.Promised
+		next.History = append(next.History, slices.DeleteFunc(slices.Clone(s.History), c.Equal)...)
+	}
+	return next
 }
 
 // adopted is the state after promising c, whatever is promised in s (which may be nil). Nothing that was promised is forgotten.
@@ -57,26 +62,14 @@ func (s *state) adopted(c *placement.Config) *state {
 	if s == nil {
 		return &state{Promised: c, History: []*placement.Config{c}}
 	}
-	history := append(append([]*placement.Config(nil), s.History...), c)
-	return &state{Promised: c, Settled: s.Settled, History: history}
+	next := *s
+	next.Promised, next.History = c, append(slices.Clone(s.History), c)
+	return &next
 }
 
-// adopt is admit's word for a config that must be promised first. It never leaves this package.
-const adopt wire.Status = 255
-
-// admit says whether a request in config c may act on a slot in state s: OK, adopt, or the refusal to answer with.
-func (r *Replica) admit(s *state, c *placement.Config) wire.Response {
-	switch {
-	case s == nil || s.Promised.Generation < c.Generation:
-		return wire.Response{Status: adopt}
-	case s.Promised.Generation > c.Generation:
-		return wire.Response{Status: wire.Stale, Config: s.Promised, Detail: "has promised a later generation"}
-	case !s.Promised.Equal(c):
-		return wire.Response{Status: wire.BadRequest, Detail: fmt.Sprintf("knows other owners of generation %d: do two clusters share a service name?", c.Generation)}
-	case !c.Owns(r.opt.ID):
-		return wire.Response{Status: wire.NotOwner, Detail: "is not an owner of this key"}
-	case !s.settled():
-		return wire.Response{Status: wire.NotReady, Detail: "does not hold this slot's data yet"}
-	}
-	return wire.Response{Status: wire.OK}
+// entered is the state after settling Promised: everything before it can be forgotten.
+func (s *state) entered() *state {
+	next := *s
+	next.Settled, next.History = s.Promised, []*placement.Config{s.Promised}
+	return &next
 }

@@ -1,0 +1,326 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"ringkv/hashring/placement"
+	"ringkv/node/record"
+	"ringkv/node/store"
+	"ringkv/node/wire"
+)
+
+const (
+	pullPatience = 1500 * time.Millisecond // how long requests wait for a key to be pulled
+	pullAgain    = 50 * time.Millisecond   // until those that didn't answer are asked again
+	maxContacts  = 256                     // asked in one pull, repetitions included
+)
+
+// errOvertaken ends a pull because this node has promised a later config, or must.
+var errOvertaken = errors.New("a later config has been promised")
+
+// A collection asks all who may hold something of a slot's past what that is. It is complete when nothing that was acknowledged in any earlier config can
+// have been missed.
+type collection struct {
+	r       *Replica
+	slot    int
+	s       *state // of this node, at the start
+	req     *wire.Request
+	replies chan wire.Reply
+	room    int               // in replies
+	asked   map[string]string // node id -> identity, while its answer is out
+	got     map[string]*wire.Pulled
+	because map[string]string // why a contact did not answer
+}
+
+func (r *Replica) newCollection(slot int, s *state, req *wire.Request) *collection {
+	return &collection{
+		r: r, slot: slot, s: s, req: req, replies: make(chan wire.Reply, maxContacts), room: maxContacts,
+		asked: map[string]string{}, got: map[string]*wire.Pulled{}, because: map[string]string{},
+	}
+}
+
+// run asks until the collection is complete, or ctx is done.
+func (c *collection) run(ctx context.Context) error {
+	again := time.NewTicker(pullAgain)
+	defer again.Stop()
+	for !c.complete() {
+		c.ask(ctx)
+		select {
+		case reply := <-c.replies:
+			if err := c.take(reply); err != nil {
+				return err
+			}
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("waits for the slot's earlier owners: %s", c.missing())
+		}
+		if c.r.slots[c.slot].Load() != c.s {
+			return errOvertaken
+		}
+	}
+	return nil
+}
+
+// ask sends the question to every contact that has neither answered nor has it before it.
+func (c *collection) ask(ctx context.Context) {
+	deadline := time.Now().Add(pullPatience)
+	if d, ok := ctx.Deadline(); ok {
+		deadline = d
+	}
+	for _, contact := range c.contacts() {
+		for _, identity := range contact.Owners {
+			c.askOne(identity, contact, deadline)
+		}
+	}
+}
+
+func (c *collection) askOne(identity string, config *placement.Config, deadline time.Time) {
+	if _, done := c.got[identity]; done || identity == c.r.self || c.room == 0 {
+		return
+	}
+	owner := c.r.locate(identity)
+	if _, out := c.asked[owner.ID]; out {
+		return
+	}
+	if !owner.Passing {
+		c.because[identity] = "is not passing its check"
+		return
+	}
+	c.asked[owner.ID], c.room = identity, c.room-1
+	c.r.opt.Peers.Send(owner.ID, owner.Addr, c.req, deadline, c.replies)
+}
+
+// contacts returns the configs whose owners may know something: those of the placement's history, those that this node
+// remembers, and those that others have told of.
+func (c *collection) contacts() []*placement.Config {
+	configs := c.r.history(c.slot)
+	configs = append(configs, c.s.History...)
+	if c.s.Settled != nil {
+		configs = append(configs, c.s.Settled)
+	}
+	for _, got := range c.got {
+		configs = append(configs, got.History...)
+		if got.Settled != nil {
+			configs = append(configs, got.Settled)
+		}
+	}
+	return configs
+}
+
+func (c *collection) take(reply wire.Reply) error {
+	identity := c.asked[reply.Node]
+	delete(c.asked, reply.Node)
+	switch {
+	case reply.Err != nil:
+		c.because[identity] = reply.Err.Error()
+	case reply.Response.Status == wire.OK && reply.Response.Pulled != nil:
+		c.got[identity] = reply.Response.Pulled
+	case reply.Response.Status == wire.Stale && reply.Response.Config != nil:
+		c.r.enqueue(&item{promise: reply.Response.Config, slot: c.slot, respond: func(wire.Response) {}})
+		return errOvertaken
+	default:
+		c.because[identity] = reply.Response.Detail
+	}
+	return nil
+}
+
+// complete is the rule by which a config is entered. Let the base be the latest config that anyone here has settled. For the base, and for each config after it
+// that anyone here has promised, a majority of the owners must have answered, after promising ours: then none of them can still acknowledge
+// anything, and what they did acknowledge was seen. With a base that is our own config, one answer is enough.
+func (c *collection) complete() bool {
+	base := c.s.Settled
+	between := map[uint64]*placement.Config{}
+	note := func(settled *placement.Config, history []*placement.Config) {
+		if settled != nil && (base == nil || settled.Generation > base.Generation) {
+			base = settled
+		}
+		for _, config := range history {
+			between[config.Generation] = config
+		}
+	}
+	note(c.s.Settled, c.s.History)
+	for _, got := range c.got {
+		note(got.Settled, got.History)
+	}
+	if base == nil {
+		return false
+	}
+	between[base.Generation] = base
+	for generation, config := range between {
+		if generation >= base.Generation && generation < c.req.Config.Generation && !c.fenced(config) {
+			return false
+		}
+	}
+	return true
+}
+
+// fenced reports whether a majority of the config's owners have answered, this node counted.
+func (c *collection) fenced(config *placement.Config) bool {
+	n := 0
+	for _, identity := range config.Owners {
+		if _, ok := c.got[identity]; ok || identity == c.r.self {
+			n++
+		}
+	}
+	return n >= len(config.Owners)/2+1
+}
+
+// missing names those that have not answered, and why.
+func (c *collection) missing() string {
+	if len(c.because) == 0 {
+		return "no answer yet"
+	}
+	var said []string
+	for _, identity := range slices.Sorted(maps.Keys(c.because)) {
+		id, _, _ := strings.Cut(identity, "/")
+		said = append(said, id+" "+c.because[identity])
+	}
+	return strings.Join(said, ", ")
+}
+
+// await lets a request go on once its key has been pulled.
+func (r *Replica) await(slot int, config *placement.Config, req *wire.Request, respond func(wire.Response)) {
+	first, ok := r.entering.wait(slot, config, req.Key, waiting{req, respond})
+	switch {
+	case !ok:
+		respond(wire.Response{Status: wire.NotReady, Detail: "is fetching too much from this slot's earlier owners already"})
+	case first:
+		r.work.Go(func() {
+			err := r.pullKey(slot, config, req.Key)
+			for _, w := range r.entering.done(slot, config, req.Key, err == nil) {
+				if err == nil || errors.Is(err, errOvertaken) {
+					r.Handle(w.req, w.respond)
+				} else {
+					w.respond(wire.Response{Status: wire.NotReady, Detail: err.Error()})
+				}
+			}
+		})
+	}
+}
+
+// pullKey fetches what the earlier owners hold of key, and makes the newest of it this node's own.
+func (r *Replica) pullKey(slot int, config *placement.Config, key string) error {
+	ctx, cancel := context.WithTimeout(r.ctx, pullPatience)
+	defer cancel()
+	s := r.slots[slot].Load()
+	if s == nil || !s.Promised.Equal(config) {
+		return errOvertaken
+	}
+	if h, _ := r.store.Head(key); h.Damaged {
+		return errors.New(damaged.Detail)
+	}
+	c := r.newCollection(slot, s, &wire.Request{Op: wire.OpPull, Config: config, Key: key})
+	if err := c.run(ctx); err != nil {
+		return err
+	}
+	var best record.Record
+	for _, got := range c.got {
+		for _, rec := range got.Records {
+			best = record.Newer(best, rec)
+		}
+	}
+	if best.Version.IsZero() {
+		return nil
+	}
+	return r.absorb(ctx, slot, config, []record.Record{best})
+}
+
+// absorb stores what was pulled, where it is newer than what is here.
+func (r *Replica) absorb(ctx context.Context, slot int, config *placement.Config, recs []record.Record) error {
+	return r.change(ctx, &item{slot: slot, within: config, absorb: recs})
+}
+
+// change hands an item to the committer and waits until it is durable. errOvertaken if the slot has moved on.
+func (r *Replica) change(ctx context.Context, it *item) error {
+	done := make(chan wire.Response, 1)
+	it.respond = func(resp wire.Response) { done <- resp }
+	r.enqueue(it)
+	select {
+	case resp := <-done:
+		switch resp.Status {
+		case wire.OK:
+			return nil
+		case wire.Stale:
+			return errOvertaken
+		}
+		return errors.New(resp.Detail)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answerPull answers a peer that enters a config of the slot, once this node has promised that: from then on it acts in none
+// before it.
+func (r *Replica) answerPull(req *wire.Request, respond func(wire.Response)) {
+	slot := slotOf(req)
+	for {
+		s := r.slots[slot].Load()
+		switch verdict := r.promised(s, req.Config); verdict.Status {
+		case wire.OK:
+		case adopt:
+			r.enqueue(&item{req: req, slot: slot, respond: respond})
+			return
+		default:
+			respond(verdict)
+			return
+		}
+		resp := r.snapshot(slot, s, req)
+		if r.slots[slot].Load() == s { // else what was read may be of two moments
+			respond(resp)
+			return
+		}
+	}
+}
+
+// Bounds of one page of a slot.
+const (
+	pageRecords = wire.MaxPage
+	pageBytes   = 256 << 10
+)
+
+func (r *Replica) snapshot(slot int, s *state, req *wire.Request) wire.Response {
+	if len(s.History) > wire.MaxHistory {
+		return wire.Response{Status: wire.NotReady, Detail: fmt.Sprintf("has promised %d generations of this slot and settled none of them", len(s.History))}
+	}
+	p := &wire.Pulled{Settled: s.Settled, History: s.History}
+	if req.Key != "" {
+		rec, ok, err := r.store.Get(req.Key)
+		switch {
+		case errors.Is(err, store.ErrCorrupt):
+			return damaged
+		case err != nil:
+			return wire.Response{Status: wire.Failed, Detail: "could not read its disk: " + err.Error()}
+		case ok:
+			p.Records = []record.Record{rec}
+		}
+		return wire.Response{Status: wire.OK, Pulled: p}
+	}
+	if r.store.Stats().Damaged > 0 { // a walk passes over damaged records, and the peer would take them for absent
+		return damaged
+	}
+	size := 0
+	err := r.store.Walk(slot, req.After, func(rec record.Record) bool {
+		if p.More = len(p.Records) == pageRecords || size > pageBytes; p.More {
+			return false
+		}
+		if req.HeadOnly {
+			rec.Value, rec.Type = nil, ""
+		}
+		p.Records = append(p.Records, rec)
+		size += len(rec.Key) + len(rec.Value) + 64
+		return true
+	})
+	if err != nil {
+		return wire.Response{Status: wire.Failed, Detail: "could not read its disk: " + err.Error()}
+	}
+	if r.store.Stats().Damaged > 0 {
+		return damaged
+	}
+	return wire.Response{Status: wire.OK, Pulled: p}
+}

@@ -1,0 +1,211 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ringkv/hashring"
+	"ringkv/hashring/placement"
+	"ringkv/node/record"
+	"ringkv/node/wire"
+)
+
+const (
+	settleEvery  = time.Second // slots that could not be settled are tried again
+	settleSlots  = 4           // at a time
+	settleValues = 64          // fetched at a time for one slot
+	windowTime   = 10 * time.Second
+)
+
+// Settle fetches in the background what this node should hold and doesn't yet, slot by slot, until ctx is done. Requests don't wait for it: their keys
+// are pulled as they come.
+func (r *Replica) Settle(ctx context.Context, changed <-chan struct{}) error {
+	ticker := time.NewTicker(settleEvery)
+	defer ticker.Stop()
+	for {
+		if err := r.settleAll(ctx); err != nil && ctx.Err() == nil {
+			r.opt.Log.Info("some slots are not settled yet", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		case <-ticker.C:
+		}
+	}
+}
+
+// settleAll promises what the current view says, and enters every slot that this node owns and hasn't settled. It returns one of the
+// errors, if there were any.
+func (r *Replica) settleAll(ctx context.Context) error {
+	view := r.opt.View()
+	if view == nil {
+		return nil
+	}
+	if err := r.Learn(ctx, view); err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.SetLimit(settleSlots)
+	for slot := range hashring.Slots {
+		config, s := view.Config(slot), r.slots[slot].Load()
+		if r.doubt[slot] || ctx.Err() != nil {
+			continue
+		}
+		if (s == nil || s.Promised.Generation < config.Generation) && config.Owns(r.self) {
+			g.Go(func() error { return r.settle(ctx, slot, config) })
+		} else if s != nil && s.Promised.Owns(r.self) && !s.settled() {
+			g.Go(func() error { return r.settle(ctx, slot, s.Promised) })
+		}
+	}
+	return g.Wait()
+}
+
+// settle promises config, pulls every key of the slot, and settles it.
+func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config) error {
+	if s := r.slots[slot].Load(); s == nil || s.Promised.Generation < config.Generation {
+		if err := r.change(ctx, &item{slot: slot, promise: config}); err != nil {
+			return err
+		}
+	}
+	for {
+		cursor, all := r.entering.progress(slot, config)
+		if all {
+			break
+		}
+		end, more, err := r.pullWindow(ctx, slot, config, cursor)
+		if errors.Is(err, errOvertaken) {
+			return nil // the next round has the later config
+		}
+		if err != nil {
+			return fmt.Errorf("slot %d: %w", slot, err)
+		}
+		r.entering.advance(slot, config, end, !more)
+	}
+	err := r.change(ctx, &item{slot: slot, within: config, settle: true})
+	if err == nil {
+		r.entering.forget(slot, config)
+	}
+	if errors.Is(err, errOvertaken) {
+		return nil
+	}
+	return err
+}
+
+// pullWindow brings the keys behind cursor up to date, as far as one page of each contact reaches, and returns where that
+// ends. Versions are compared first, so that only values that this node lacks travel.
+func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Config, cursor string) (end string, more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, windowTime)
+	defer cancel()
+	s := r.slots[slot].Load()
+	if s == nil || !s.Promised.Equal(config) {
+		return "", false, errOvertaken
+	}
+	c := r.newCollection(slot, s, &wire.Request{Op: wire.OpPull, Config: config, Slot: slot, After: cursor, HeadOnly: true})
+	if err := c.run(ctx); err != nil {
+		return "", false, err
+	}
+	end, more = c.end()
+	type newest struct {
+		version record.Version
+		node    string
+	}
+	want := map[string]newest{}
+	for _, identity := range slices.Sorted(maps.Keys(c.got)) {
+		for _, rec := range c.got[identity].Records {
+			if more && rec.Key > end {
+				break
+			}
+			if rec.Version.After(want[rec.Key].version) {
+				want[rec.Key] = newest{rec.Version, identity}
+			}
+		}
+	}
+	var fetch []fetching
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		h, _ := r.store.Head(key)
+		if h.Damaged {
+			return "", false, errors.New(damaged.Detail)
+		}
+		if want[key].version.After(h.Version) {
+			fetch = append(fetch, fetching{key, want[key].node})
+		}
+	}
+	for batch := range slices.Chunk(fetch, settleValues) {
+		recs, err := r.fetch(ctx, config, batch)
+		if err != nil {
+			return "", false, err
+		}
+		if err := r.absorb(ctx, slot, config, recs); err != nil {
+			return "", false, err
+		}
+	}
+	return end, more, nil
+}
+
+// end returns how far the pages that were collected reach: to the shortest one's end.
+func (c *collection) end() (end string, more bool) {
+	for _, got := range c.got {
+		if !got.More {
+			continue
+		}
+		if last := got.Records[len(got.Records)-1].Key; !more || last < end {
+			end, more = last, true
+		}
+	}
+	return end, more
+}
+
+// A fetching is a key and who holds its newest record.
+type fetching struct{ key, identity string }
+
+// fetch gets the whole records of one batch.
+func (r *Replica) fetch(ctx context.Context, config *placement.Config, batch []fetching) ([]record.Record, error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(windowTime)
+	}
+	replies := make(chan wire.Reply, len(batch))
+	for _, f := range batch {
+		owner := r.locate(f.identity)
+		r.opt.Peers.Send(owner.ID, owner.Addr, &wire.Request{Op: wire.OpPull, Config: config, Key: f.key}, deadline, replies)
+	}
+	recs := make([]record.Record, 0, len(batch))
+	for range batch {
+		select {
+		case reply := <-replies:
+			if reply.Err != nil {
+				return nil, reply.Err
+			}
+			if reply.Response.Status != wire.OK || reply.Response.Pulled == nil {
+				return nil, fmt.Errorf("%s %s", reply.Node, reply.Response.Detail)
+			}
+			recs = append(recs, reply.Response.Pulled.Records...)
+			if err := r.throttle(ctx, reply.Response.Pulled.Records); err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return recs, nil
+}
+
+// throttle keeps moving data within the rate that was given for it.
+func (r *Replica) throttle(ctx context.Context, recs []record.Record) error {
+	for _, rec := range recs {
+		if r.limit == nil {
+			return nil
+		}
+		if err := r.limit.WaitN(ctx, min(len(rec.Value)+len(rec.Key), r.limit.Burst())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
