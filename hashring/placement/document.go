@@ -139,6 +139,9 @@ func (n Node) Validate() error {
 	if n.ID == "" {
 		return errors.New("a node has no id")
 	}
+	if strings.Contains(n.ID, "/") {
+		return fmt.Errorf("the id %.64q has a slash in it, which would make its identity ambiguous", n.ID)
+	}
 	for _, s := range []string{n.ID, n.Zone, n.Disk} {
 		if !printable(s) {
 			return fmt.Errorf("%q is longer than %d bytes or not printable text: no id, zone or disk of a node", s[:min(len(s), 64)], maxName)

@@ -117,6 +117,7 @@ func TestParseRefuses(t *testing.T) {
 		"twice":               {`{"generation":0,"slots":1024,"replicas":3,"nodes":[{"id":"a","weight":1},{"id":"a","weight":1}]}`, "each once"},
 		"no id":               {`{"generation":0,"slots":1024,"replicas":3,"nodes":[{"weight":1}]}`, "no id"},
 		"control in id":       {`{"generation":0,"slots":1024,"replicas":3,"nodes":[{"id":"a\u0000","weight":1}]}`, "printable"},
+		"slash in id":         {`{"generation":0,"slots":1024,"replicas":3,"nodes":[{"id":"a/1","weight":1}]}`, "slash"},
 		"long zone":           {`{"generation":0,"slots":1024,"replicas":3,"nodes":[{"id":"a","weight":1,"zone":"` + strings.Repeat("z", 256) + `"}]}`, "longer than 255"},
 		"weight 0":            {`{"generation":0,"slots":1024,"replicas":3,"nodes":[{"id":"a","weight":0}]}`, "weight of \"a\" is 0"},
 		"weight 1.5":          {`{"generation":0,"slots":1024,"replicas":3,"nodes":[{"id":"a","weight":1.5}]}`, "cannot unmarshal"},
