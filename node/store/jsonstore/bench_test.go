@@ -3,9 +3,11 @@ package jsonstore
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +34,23 @@ func benchStore(b testing.TB, o Options) (*Store, disk.Disk) {
 	return s, d
 }
 
+// cpu returns the processor time that this process has used. On a machine that others use as well it says more than the
+// time that passed.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// reportCPU reports the processor time since start for each of n.
+func reportCPU(b *testing.B, start time.Duration, n int, of string) {
+	b.Helper()
+	b.ReportMetric(float64((cpu(b)-start).Nanoseconds())/float64(n), "cpu-ns/"+of)
+}
+
 // benchRecord has a key of 20 bytes and a value of 100.
 func benchRecord(i int) record.Record {
 	value := []byte(fmt.Sprintf("%0100d", i))
@@ -52,18 +71,20 @@ func BenchmarkApply(b *testing.B) {
 			s, _ := benchStore(b, Options{})
 			records := benchRecords(0, n)
 			b.ReportAllocs()
+			start := cpu(b)
 			for b.Loop() {
 				if err := s.Apply(store.Batch{Records: records}); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/record")
+			reportCPU(b, start, b.N*n, "record")
 		})
 	}
 	b.Run("records=1,callers=64", func(b *testing.B) {
 		s, _ := benchStore(b, Options{})
 		b.SetParallelism(64 / runtime.GOMAXPROCS(0))
 		b.ReportAllocs()
+		start := cpu(b)
 		b.RunParallel(func(pb *testing.PB) {
 			records := benchRecords(rand.IntN(1000), 1)
 			for pb.Next() {
@@ -72,6 +93,7 @@ func BenchmarkApply(b *testing.B) {
 				}
 			}
 		})
+		reportCPU(b, start, b.N, "record")
 	})
 }
 
@@ -86,12 +108,14 @@ func BenchmarkGet(b *testing.B) {
 	}
 	b.ReportAllocs()
 	i := 0
+	start := cpu(b)
 	for b.Loop() {
 		i = (i + 7919) % n
 		if _, ok, err := s.Get(records[i].Key); !ok || err != nil {
 			b.Fatal(ok, err)
 		}
 	}
+	reportCPU(b, start, b.N, "op")
 }
 
 func BenchmarkHead(b *testing.B) {
@@ -135,36 +159,25 @@ func BenchmarkDecodeLine(b *testing.B) {
 	}
 }
 
-// BenchmarkReopen opens a million records: by their hints, and by reading all lines.
-func BenchmarkReopen(b *testing.B) {
-	const n = 1_000_000
-	s, d := benchStore(b, Options{})
-	before := heap()
-	for from := 0; from < n; from += 1000 {
+const million = 1_000_000
+
+func fillMillion(b *testing.B, s *Store) {
+	b.Helper()
+	for from := 0; from < million; from += 1000 {
 		if err := s.Apply(store.Batch{Records: benchRecords(from, 1000)}); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkReopen opens a million records: by their hints, and by reading all lines.
+func BenchmarkReopen(b *testing.B) {
+	s, d := benchStore(b, Options{})
+	fillMillion(b, s)
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(float64(heap()-before)/n, "B/key")
-	reopen := func(b *testing.B) {
-		for b.Loop() {
-			again, err := Open(d, Options{Manual: true})
-			if err != nil {
-				b.Fatal(err)
-			}
-			if st := again.Stats(); st.Keys != n {
-				b.Fatalf("%d keys", st.Keys)
-			}
-			if err := again.segments.close(); err != nil { // as if killed: no hints are written
-				b.Fatal(err)
-			}
-		}
-		b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/op")
-	}
-	b.Run("hints", reopen)
+	b.Run("hints", func(b *testing.B) { benchReopen(b, d) })
 	names, err := d.List()
 	if err != nil {
 		b.Fatal(err)
@@ -176,7 +189,50 @@ func BenchmarkReopen(b *testing.B) {
 			}
 		}
 	}
-	b.Run("scan", reopen)
+	b.Run("scan", func(b *testing.B) { benchReopen(b, d) })
+}
+
+func benchReopen(b *testing.B, d disk.Disk) {
+	start := cpu(b)
+	for b.Loop() {
+		again, err := Open(d, Options{Manual: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if st := again.Stats(); st.Keys != million {
+			b.Fatalf("%d keys", st.Keys)
+		}
+		if err := again.segments.close(); err != nil { // as if killed: no hints are written
+			b.Fatal(err)
+		}
+	}
+	reportCPU(b, start, b.N, "op")
+}
+
+// BenchmarkMemory reports what the heap holds for each of a million keys of 20 bytes, and what the process takes up besides.
+func BenchmarkMemory(b *testing.B) {
+	for b.Loop() {
+		s, _ := benchStore(b, Options{})
+		before := heap()
+		fillMillion(b, s)
+		b.ReportMetric(float64(heap()-before)/million, "heap-B/key")
+		b.ReportMetric(float64(resident(b))/million, "rss-B/key")
+		runtime.KeepAlive(s)
+	}
+}
+
+// resident returns the bytes of memory that the process takes up.
+func resident(b *testing.B) int64 {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Skip(err)
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
+		b.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
 }
 
 func heap() uint64 {
