@@ -158,7 +158,7 @@ func (o *ServerOptions) judge(r *http.Request) (maxValue int, no *refusal) {
 }
 
 // send answers with the refusal. It names the versions spoken here, by which the asker knows it for a node's own.
-func (no *refusal) send(w http.ResponseWriter) {
+func (no *refusal) send(w http.ResponseWriter) error {
 	h := w.Header()
 	h.Set(headerVersions, fmt.Sprintf("%d-%d", oldestVersion, newestVersion))
 	h.Set("Content-Type", "text/plain; charset=utf-8")
@@ -170,7 +170,8 @@ func (no *refusal) send(w http.ResponseWriter) {
 		h.Set("Connection", "close")
 	}
 	w.WriteHeader(no.status)
-	io.WriteString(w, no.text+"\n")
+	_, err := io.WriteString(w, no.text+"\n")
+	return err
 }
 
 // accept is the answer to a handshake that succeeds.

@@ -142,8 +142,10 @@ func TestAddressOfSomethingElse(t *testing.T) {
 		handler http.HandlerFunc
 		want    string
 	}{
-		"web server":   {http.NotFound, "it answers /wire with 404 and is no ringkv node"},
-		"redirect":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://elsewhere/", 302) }, "it answers /wire with 302"},
+		"web server": {http.NotFound, "it answers /wire with 404 and is no ringkv node"},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://elsewhere/", http.StatusFound)
+		}, "it answers /wire with 302"},
 		"other switch": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Upgrade", "chat"); w.WriteHeader(101) }, "upgraded to something else"},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set(headerVersions, "9")

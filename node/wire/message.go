@@ -32,7 +32,7 @@ type Request struct {
 	Slot     int            // OpPull without Key
 	After    string         // OpPull without Key
 	HeadOnly bool           // OpRead and OpPull
-	Record   record.Record  // OpWrite and OpWriteBack
+	Record   record.Record  // OpWrite and OpWriteBack; Record.Key is Key
 	Base     record.Version // OpWrite only: the newest version that the writer had seen of the key, zero if none
 }
 

@@ -99,19 +99,25 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if no != nil {
 		s.metrics.refused.Inc()
-		no.send(w)
+		s.refuse(w, no)
 		return
 	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		s.release()
 		s.opts.Logger.Error("cannot take a connection over from the HTTP server", "error", err)
-		(&refusal{http.StatusInternalServerError, "this node's HTTP server can't hand the connection over"}).send(w)
+		s.refuse(w, &refusal{http.StatusInternalServerError, "this node's HTTP server can't hand the connection over"})
 		return
 	}
 	c := newServerConn(s, conn, rest(conn, buffered.Reader), peerMax)
 	s.register(c)
 	go s.serve(c) // Shutdown and Close wait for it: see admit
+}
+
+func (s *Server) refuse(w http.ResponseWriter, no *refusal) {
+	if err := no.send(w); err != nil {
+		s.opts.Logger.Debug("asker left before it was refused", "refusal", no.text, "error", err)
+	}
 }
 
 // admit counts one more connection, if there is room for it.
