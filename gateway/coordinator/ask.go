@@ -1,8 +1,6 @@
 package coordinator
 
 import (
-	"time"
-
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
 	"ringkv/node/wire"
@@ -53,7 +51,8 @@ func (o *operation) ask(need func() int, v values) ([]answer, error) {
 }
 
 // askOnce sends the question to as many owners as are needed, to the next one for each that fails, and to all that are
-// left when answers are slow to come.
+// left when answers are slow to come. Those that refused are then asked again: the quorum must not hang on the one that
+// says nothing.
 func (o *operation) askOnce(need int, v values) ([]answer, error) {
 	candidates := o.candidates()
 	if len(candidates) < need {
@@ -63,8 +62,8 @@ func (o *operation) askOnce(need int, v values) ([]answer, error) {
 	for i := range need {
 		a.next(v == allValues || v == oneValue && i == 0)
 	}
-	hedge := time.NewTimer(min(o.c.opt.HedgeAfter, time.Until(o.deadline)))
-	defer hedge.Stop()
+	slow := o.pace()
+	defer slow.stop()
 	answers := make([]answer, 0, need)
 	for len(answers) < need {
 		if a.pending == 0 {
@@ -82,15 +81,19 @@ func (o *operation) askOnce(need int, v values) ([]answer, error) {
 			}
 			a.refused(r)
 			a.next(v != noValues)
-		case <-hedge.C:
-			o.c.opt.Metrics.hedged()
+		case <-slow.timer.C:
+			if len(a.left) > 0 {
+				o.c.opt.Metrics.hedged()
+			}
+			if slow.time() {
+				a.left, a.again = append(a.left, a.again...), nil
+			}
 			for len(a.left) > 0 {
 				a.next(v != noValues)
 			}
-			if time.Until(o.deadline) <= 0 {
+			if !slow.next() {
 				return nil, a.missed(len(answers), need)
 			}
-			hedge.Reset(time.Until(o.deadline))
 		case <-o.ctx.Done():
 			return nil, a.missed(len(answers), need)
 		}
@@ -101,7 +104,8 @@ func (o *operation) askOnce(need int, v values) ([]answer, error) {
 // asking is one round of questions in one config.
 type asking struct {
 	o          *operation
-	left       []placement.Owner // not asked yet
+	left       []placement.Owner // to be asked
+	again      []placement.Owner // refused, and to be asked once more if the others don't answer
 	replies    chan wire.Reply
 	pending    int
 	whole      map[string]bool // who was asked for the value too
@@ -128,7 +132,11 @@ func (a *asking) next(whole bool) {
 
 func (a *asking) refused(r wire.Reply) {
 	a.o.noteReply(r)
-	a.overloaded = a.overloaded || r.Response.Status == wire.Overloaded
+	if r.Response.Status == wire.Overloaded { // trying again would add to the load
+		a.overloaded = true
+		return
+	}
+	a.again = a.o.appendOwner(a.again, r.Node)
 }
 
 // missed ends a round that can't get enough answers: with another try while there is time for one, else with the failure.

@@ -248,6 +248,33 @@ func TestTransientRefusalIsTriedAgain(t *testing.T) {
 	})
 }
 
+// One owner hangs, and another has only just come back: it refuses at first, and must be asked again, since the one that
+// hangs never says that it will not answer.
+func TestRefusalIsTriedAgainWhileAnotherOwnerHangs(t *testing.T) {
+	const back = 150 * time.Millisecond
+	for name, operate := range map[string]func(t *testing.T, co *coordinator.Coordinator){
+		"put":    func(t *testing.T, co *coordinator.Coordinator) { mustPut(t, co, "k", "new") },
+		"get":    func(t *testing.T, co *coordinator.Coordinator) { wantValue(t, co, "k", "old") },
+		"delete": func(t *testing.T, co *coordinator.Coordinator) { co.Delete(t.Context(), "k") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inCluster(t, func(t *testing.T, c *cluster) {
+				co := c.coordinator(1, 0, coordinator.Options{})
+				mustPut(t, co, "k", "old")
+				c.messages.Wait()
+				c.set("a", func(n *testNode) { n.deaf = true })
+				c.set("b", func(n *testNode) { n.down = true })
+				time.AfterFunc(back, func() { c.set("b", func(n *testNode) { n.down = false }) })
+				began := time.Now()
+				operate(t, co)
+				if took := time.Since(began); took < back || took > 2*back {
+					t.Errorf("it took %v, and a quorum could answer after %v", took, back)
+				}
+			})
+		})
+	}
+}
+
 // A read that finds the newest record on too few owners brings it to others before it returns it.
 func TestReadRepairsBeforeItAnswers(t *testing.T) {
 	inCluster(t, func(t *testing.T, c *cluster) {

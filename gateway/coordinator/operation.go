@@ -73,12 +73,13 @@ func (o *operation) follow(config *placement.Config) error {
 	return errAgain
 }
 
-// retry waits a little, longer each time, before it asks for another try; errTimeUp when there is no time left.
+// retry waits a little, longer each time, before it asks for another try; errTimeUp when there is no time left for its
+// answers: what is certain by now must not come into doubt through a try that is cut short.
 func (o *operation) retry() error {
 	o.tries++
 	wait := time.Millisecond << min(o.tries, 5)
 	wait = wait/2 + rand.N(wait)
-	if time.Until(o.deadline) < wait {
+	if time.Until(o.deadline) < wait+o.c.opt.HedgeAfter {
 		return errTimeUp
 	}
 	timer := time.NewTimer(wait)

@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"slices"
-	"time"
 
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
@@ -21,44 +20,63 @@ type storing struct {
 	doubtful   int      // copies that may be, or may get there yet
 	superseded bool
 	overloaded bool
+	again      []placement.Owner // to be sent to: at first all, then those that refused
 }
 
 // once sends the record to every owner that passes and doesn't hold it yet, and returns nil as soon as W hold it. The
-// others are neither waited for nor called back. errAgain: too few, and another try may do better.
+// others are neither waited for nor called back. While some say nothing, those that refused are asked again. errAgain: too
+// few, and another try may do better.
 func (s *storing) once() error {
 	targets := s.targets()
 	if len(s.holders)+len(targets) < s.o.w {
 		return errTimeUp
 	}
-	s.superseded, s.overloaded = false, false
+	s.superseded, s.overloaded, s.again = false, false, targets
 	req := &wire.Request{Op: s.op, Config: s.o.config, Key: s.rec.Key, Record: s.rec, Base: s.base}
 	replies := make(chan wire.Reply, len(targets))
-	for _, owner := range targets {
-		s.o.c.peers.Send(owner.ID, owner.Addr, req, s.o.deadline, replies)
-	}
-	late := time.NewTimer(time.Until(s.o.deadline))
-	defer late.Stop()
-	for pending := len(targets); len(s.holders) < s.o.w; pending-- {
+	pending := s.send(req, replies)
+	slow := s.o.pace()
+	defer slow.stop()
+	for len(s.holders) < s.o.w {
 		if pending == 0 {
 			return s.missed()
 		}
 		select {
 		case r := <-replies:
+			pending--
 			if r.Err == nil && r.Response.Status == wire.Stale {
-				s.doubtful += pending - 1
+				s.doubtful += pending
 				s.holders = nil
 				return s.o.follow(r.Response.Config)
 			}
 			s.take(r)
-		case <-late.C:
-			s.doubtful += pending
-			return errTimeUp
+		case <-slow.timer.C:
+			if s.superseded { // only a write-back is: the newer one is to be read
+				return s.o.retry()
+			}
+			if slow.time() {
+				pending += s.send(req, replies)
+			}
+			if !slow.next() {
+				s.doubtful += pending
+				return errTimeUp
+			}
 		case <-s.o.ctx.Done():
 			s.doubtful += pending
 			return errTimeUp
 		}
 	}
 	return nil
+}
+
+// send sends the request to those that it is to be sent to, again or for the first time, and returns how many they are.
+func (s *storing) send(req *wire.Request, replies chan<- wire.Reply) int {
+	owners := s.again
+	s.again = nil
+	for _, owner := range owners {
+		s.o.c.peers.Send(owner.ID, owner.Addr, req, s.o.deadline, replies)
+	}
+	return len(owners)
 }
 
 func (s *storing) targets() []placement.Owner {
@@ -83,6 +101,9 @@ func (s *storing) take(r wire.Reply) {
 		s.overloaded = true
 	}
 	s.o.noteReply(r)
+	if !s.superseded && !s.overloaded {
+		s.again = s.o.appendOwner(s.again, r.Node)
+	}
 }
 
 // missed ends a round in which every owner has answered and too few hold the record. A later try goes to those that
