@@ -11,8 +11,8 @@ import (
 
 // answer gives a request's room back and puts its response in line.
 func (c *serverConn) answer(id uint64, size int, resp Response) {
-	if n := len(resp.Record.Value); n > c.peerMax {
-		resp = Response{Status: Failed, Detail: fmt.Sprintf("the value has %d bytes, more than the asker's -max-value of %d", n, c.peerMax)}
+	if err := resp.check(c.peerMax); err != nil {
+		resp = Response{Status: Failed, Detail: fmt.Sprintf("the answer can't be sent: %v", err)}
 	}
 	c.server.flight.Add(-1)
 	c.server.bytes.Add(int64(-size))
@@ -53,7 +53,7 @@ func (c *serverConn) enqueueLocked(id uint64, resp *Response) (wake bool) {
 	if c.ended {
 		return false
 	}
-	if n := len(resp.Record.Value); n > 0 && c.crowdedLocked(n) {
+	if n := resp.valueBytes(); n > 0 && c.crowdedLocked(n) {
 		c.server.metrics.overloaded.Inc()
 		resp = &Response{Status: Overloaded, Detail: "answers wait here that the asker has yet to read"}
 	}

@@ -1,15 +1,14 @@
 package wire
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ringkv/hashring/placement"
+	"ringkv/node/record"
 )
 
 // held is a Handler that keeps what it owes until it is told to answer.
@@ -77,173 +76,6 @@ func TestMoreBytesThanANodeTakes(t *testing.T) {
 			t.Errorf("%d bytes are still counted", n.bytes.Load())
 		}
 	})
-}
-
-// rawConn connects to n1 at a:1 past the handshake.
-func (w *network) rawConn(t *testing.T, maxValue int) (net.Conn, *frameReader) {
-	t.Helper()
-	conn, err := w.dial(t.Context(), "a:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	_, r, err := hello{"n1", 3, "ringkv-node", maxValue}.shake(t.Context(), conn, conn, "a:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conn, &frameReader{buffered: r, max: maxValue + overhead}
-}
-
-// statuses reads so many responses.
-func statuses(t *testing.T, frames *frameReader, count, maxValue int) map[Status]int {
-	t.Helper()
-	got := map[Status]int{}
-	for range count {
-		payload, owned, err := frames.next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var resp Response
-		if err := decodeResponse(payload[1+idSize:], owned, maxValue, newIntern(), &resp); err != nil {
-			t.Fatal(err)
-		}
-		got[resp.Status]++
-	}
-	return got
-}
-
-// Answers that come all at once to an asker that doesn't read must not pile up.
-func TestAnswersThatNobodyReads(t *testing.T) {
-	const value, requests = 64 << 10, 100
-	synctest.Test(t, func(t *testing.T) {
-		w, h := newNetwork(), newHeld()
-		n := w.startNode(t, "n1", "a:1", ServerOptions{MaxValue: value, MaxBytes: 1}, h) // raised to 4 values
-		conn, frames := w.rawConn(t, value)
-		for id := range uint64(requests) {
-			if _, err := conn.Write(requestFrame(nil, id, readOf("key"))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		answer := Response{Status: OK, Record: writeOf("key", strings.Repeat("v", value)).Record}
-		for range requests {
-			(<-h.owed)(answer)
-		}
-		if got := n.bytes.Load(); got > int64(n.opts.MaxBytes+requests*100) {
-			t.Errorf("%d bytes are held, want about %d at most", got, n.opts.MaxBytes)
-		}
-		if got := statuses(t, frames, requests, value); got[OK] < 2 || got[OK]+got[Overloaded] != requests {
-			t.Errorf("statuses %v, want some OK and the rest of %d Overloaded", got, requests)
-		}
-	})
-}
-
-// A node that has stopped reading goes on when the asker reads again.
-func TestAskerThatReadsAgain(t *testing.T) {
-	const value, requests = 64 << 10, 2000
-	synctest.Test(t, func(t *testing.T) {
-		w := newNetwork()
-		answer := Response{Status: OK, Record: writeOf("key", strings.Repeat("v", value)).Record}
-		w.startNode(t, "n1", "a:1", ServerOptions{MaxValue: value, MaxBytes: 1}, handlerFunc(func(_ *Request, respond func(Response)) { respond(answer) }))
-		conn, frames := w.rawConn(t, value)
-		var sent atomic.Int32
-		go func() {
-			for id := range uint64(requests) {
-				if _, err := conn.Write(requestFrame(nil, id, readOf("key"))); err != nil {
-					t.Error(err)
-					return
-				}
-				sent.Add(1)
-			}
-		}()
-		synctest.Wait()
-		if sent.Load() == requests {
-			t.Fatal("the node never stopped reading")
-		}
-		if got := statuses(t, frames, requests, value); got[OK]+got[Overloaded] != requests || got[OK] == 0 {
-			t.Errorf("statuses %v, want %d in all", got, requests)
-		}
-	})
-}
-
-// An asker that reads nothing is answered with Overloaded, then not read any more, and at last cut off.
-func TestAskerThatDoesNotRead(t *testing.T) {
-	const value = 64 << 10
-	synctest.Test(t, func(t *testing.T) {
-		w := newNetwork()
-		answer := Response{Status: OK, Record: writeOf("key", strings.Repeat("v", value)).Record}
-		n := w.startNode(t, "n1", "a:1", ServerOptions{MaxValue: value, MaxBytes: 1}, handlerFunc(func(_ *Request, respond func(Response)) { respond(answer) }))
-		conn, _ := w.rawConn(t, value)
-		began := time.Now()
-		frame := requestFrame(nil, 1, readOf("key"))
-		for sent := 0; ; sent++ {
-			if _, err := conn.Write(frame); err != nil {
-				break
-			}
-			synctest.Wait()
-			if got, most := n.bytes.Load(), int64(n.opts.MaxBytes+readBuffer*4); got > most {
-				t.Fatalf("%d bytes are held after %d requests, want at most %d", got, sent, most)
-			}
-		}
-		if took := time.Since(began); took != n.opts.WriteTimeout {
-			t.Errorf("cut off after %v, want %v", took, n.opts.WriteTimeout)
-		}
-		synctest.Wait()
-		if n.bytes.Load() != 0 || n.flight.Load() != 0 {
-			t.Errorf("%d bytes and %d requests are still counted", n.bytes.Load(), n.flight.Load())
-		}
-	})
-}
-
-func TestAnswerBehindTheEndOfTheConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, h := newNetwork(), newHeld()
-		n := w.startNode(t, "n1", "a:1", ServerOptions{}, h)
-		p := w.startPool(t, PoolOptions{})
-		to := make(chan Reply, 1)
-		p.Send("n1", "a:1", readOf("key"), time.Now().Add(time.Second), to)
-		synctest.Wait()
-		p.Forget("n1")
-		synctest.Wait()
-		(<-h.owed)(Response{Status: OK})
-		if got := <-to; !errors.Is(got.Err, ErrNoAnswer) {
-			t.Errorf("%v, want ErrNoAnswer", got.Err)
-		}
-		if n.bytes.Load() != 0 || n.flight.Load() != 0 {
-			t.Errorf("%d bytes and %d requests are still counted", n.bytes.Load(), n.flight.Load())
-		}
-	})
-}
-
-// An asker that reads slowly gets all of its answer, though that takes longer than a node waits for one that reads nothing.
-func TestAskerThatReadsSlowly(t *testing.T) {
-	for name, size := range map[string]int{"copied": largeValue - 1, "not copied": largeValue} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newNetwork()
-				value := strings.Repeat("value", size)[:size]
-				answer := Response{Status: OK, Record: writeOf("key", value).Record}
-				w.startNode(t, "n1", "a:1", ServerOptions{WriteTimeout: time.Second}, handlerFunc(func(_ *Request, respond func(Response)) { respond(answer) }))
-				slow := func(ctx context.Context, addr string) (net.Conn, error) {
-					conn, err := w.dial(ctx, addr)
-					return slowConn{conn}, err
-				}
-				p := startPool(t, PoolOptions{Dial: slow})
-				began := time.Now()
-				got := ask(t, p, "n1", "a:1", readOf("key"), time.Hour)
-				if took := time.Since(began); got.Err != nil || string(got.Response.Record.Value) != value || took < 5*time.Second {
-					t.Errorf("%v, %d bytes after %v, want %d bytes after more than 5 s", got.Err, len(got.Response.Record.Value), took, size)
-				}
-			})
-		})
-	}
-}
-
-// slowConn reads 200 bytes each 250 ms.
-type slowConn struct{ net.Conn }
-
-func (c slowConn) Read(b []byte) (int, error) {
-	time.Sleep(250 * time.Millisecond)
-	return c.Conn.Read(b[:min(len(b), 200)])
 }
 
 func TestMoreThanAPoolTakes(t *testing.T) {
@@ -333,16 +165,59 @@ func TestRequestsThatCantBeSent(t *testing.T) {
 	})
 }
 
-func TestAnswerLargerThanTheAskerTakes(t *testing.T) {
+// An answer beyond the asker's bounds must not end the connection that others share.
+func TestAnswersThatCantBeSent(t *testing.T) {
+	long := func(n int) []record.Record {
+		return []record.Record{{Key: "key", Version: record.Version{HLC: 1}, Value: make([]byte, n)}}
+	}
+	for name, c := range map[string]struct {
+		resp Response
+		want string
+	}{
+		"value":        {Response{Status: OK, Record: long(100)[0]}, "100 bytes, 99 are accepted"},
+		"type":         {Response{Status: OK, Record: record.Record{Version: record.Version{HLC: 1}, Type: strings.Repeat("t", MaxType+1)}}, errTypeTooLong.Error()},
+		"config":       {Response{Status: Stale, Config: &placement.Config{Owners: make([]string, MaxOwners+1)}}, errTooManyOwners.Error()},
+		"history":      {Response{Status: OK, Pulled: &Pulled{History: make([]*placement.Config, 300)}}, errHistoryTooLong.Error()},
+		"page":         {Response{Status: OK, Pulled: &Pulled{Records: make([]record.Record, MaxPage+1)}}, errPageTooLong.Error()},
+		"pulled value": {Response{Status: OK, Pulled: &Pulled{Records: long(1 << 20)}}, "more than the asker accepts"},
+		"pulled owner": {Response{Status: OK, Pulled: &Pulled{Settled: &placement.Config{Owners: []string{strings.Repeat("n", MaxNodeID+1)}}}}, errNodeIDTooLong.Error()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newNetwork()
+				w.startNode(t, "n1", "a:1", ServerOptions{}, handlerFunc(func(_ *Request, respond func(Response)) { respond(c.resp) }))
+				p := w.startPool(t, PoolOptions{MaxValue: 99})
+				got := ask(t, p, "n1", "a:1", readOf("key"), time.Second)
+				if got.Err != nil || got.Response.Status != Failed || !strings.Contains(got.Response.Detail, c.want) {
+					t.Errorf("%+v, want Failed: %s", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// The longest page with the longest history passes.
+func TestLongestPage(t *testing.T) {
+	owners := make([]string, MaxOwners)
+	for i := range owners {
+		owners[i] = strings.Repeat("n", MaxNodeID)
+	}
+	page := &Pulled{More: true}
+	for i := range uint64(MaxHistory) {
+		page.History = append(page.History, &placement.Config{Generation: i, Owners: owners})
+	}
+	for i := range uint64(MaxPage) {
+		page.Records = append(page.Records, record.Record{Key: strings.Repeat("k", MaxKey), Version: record.Version{HLC: i + 1}, Type: strings.Repeat("t", MaxType)})
+	}
 	synctest.Test(t, func(t *testing.T) {
 		w := newNetwork()
-		w.startNode(t, "n1", "a:1", ServerOptions{}, handlerFunc(func(_ *Request, respond func(Response)) {
-			respond(Response{Status: OK, Record: writeOf("key", strings.Repeat("v", 100)).Record})
+		w.startNode(t, "n1", "a:1", ServerOptions{MaxValue: 99}, handlerFunc(func(_ *Request, respond func(Response)) {
+			respond(Response{Status: OK, Pulled: page})
 		}))
 		p := w.startPool(t, PoolOptions{MaxValue: 99})
-		got := ask(t, p, "n1", "a:1", readOf("key"), time.Second)
-		if got.Err != nil || got.Response.Status != Failed || !strings.Contains(got.Response.Detail, "100 bytes, more than the asker's -max-value of 99") {
-			t.Errorf("%+v, want Failed with both bounds", got)
+		pull := &Request{Op: OpPull, Config: someConfig, HeadOnly: true}
+		if got := ask(t, p, "n1", "a:1", pull, time.Second); got.Err != nil || got.Response.Status != OK || len(got.Response.Pulled.Records) != MaxPage {
+			t.Errorf("%v, status %d %s, want the page", got.Err, got.Response.Status, got.Response.Detail)
 		}
 	})
 }
@@ -387,140 +262,6 @@ func TestTooManyConnections(t *testing.T) {
 		time.Sleep(lastRetry)
 		if got := ask(t, second, "n1", "a:1", readOf("key"), time.Second); got.Err != nil {
 			t.Errorf("once the first has gone: %v", got.Err)
-		}
-	})
-}
-
-func TestShutdownAnswersWhatWasTaken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, h := newNetwork(), newHeld()
-		n := w.startNode(t, "n1", "a:1", ServerOptions{}, h)
-		p := w.startPool(t, PoolOptions{})
-		to := make(chan Reply, 5)
-		for i := range cap(to) {
-			p.Send("n1", "a:1", readOf(fmt.Sprint(i)), time.Now().Add(time.Minute), to)
-		}
-		synctest.Wait()
-		done := make(chan error, 1)
-		go func() { done <- n.Shutdown(t.Context()) }()
-		synctest.Wait()
-		if got := ask(t, p, "n1", "a:1", readOf("key"), time.Second); !errors.Is(got.Err, ErrNotSent) || !errors.Is(got.Err, errLeaving) || !p.Silent("n1") {
-			t.Errorf("a new request: %v, silent %v, want ErrNotSent because the node is shutting down", got.Err, p.Silent("n1"))
-		}
-		if len(done) != 0 || len(to) != 0 {
-			t.Fatal("Shutdown didn't wait for the answers")
-		}
-		for range cap(to) {
-			(<-h.owed)(Response{Status: OK})
-		}
-		for range cap(to) {
-			if got := <-to; got.Err != nil {
-				t.Errorf("a request that was taken: %v", got.Err)
-			}
-		}
-		began := time.Now()
-		if err := <-done; err != nil || time.Since(began) > soon {
-			t.Errorf("Shutdown = %v, %v after the last answer", err, time.Since(began))
-		}
-		time.Sleep(time.Second)
-		if got := ask(t, p, "n1", "a:1", readOf("key"), time.Second); !errors.Is(got.Err, ErrNotSent) || !strings.Contains(got.Err.Error(), "node n1 is shutting down") {
-			t.Errorf("a new connection: %v, want a refusal", got.Err)
-		}
-	})
-}
-
-func TestShutdownOfIdleConnectionsIsQuick(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newNetwork()
-		n := w.startNode(t, "n1", "a:1", ServerOptions{}, newMemory())
-		p := w.startPool(t, PoolOptions{})
-		ask(t, p, "n1", "a:1", readOf("key"), time.Second)
-		began := time.Now()
-		if err := n.Shutdown(t.Context()); err != nil || time.Since(began) != 0 {
-			t.Errorf("Shutdown = %v after %v, want nil at once", err, time.Since(began))
-		}
-	})
-}
-
-func TestShutdownIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newNetwork()
-		n := w.startNode(t, "n1", "a:1", ServerOptions{}, never)
-		p := w.startPool(t, PoolOptions{})
-		to := make(chan Reply, 1)
-		p.Send("n1", "a:1", readOf("key"), time.Now().Add(time.Minute), to)
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if err := n.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Shutdown = %v, want the context's error", err)
-		}
-		if got := <-to; !errors.Is(got.Err, ErrNoAnswer) {
-			t.Errorf("the request that was cut off: %v, want ErrNoAnswer", got.Err)
-		}
-	})
-}
-
-func TestForgetAndIdle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newNetwork()
-		n := w.startNode(t, "n1", "a:1", ServerOptions{}, newMemory())
-		p := w.startPool(t, PoolOptions{IdleAfter: time.Minute})
-		open := func() int {
-			synctest.Wait()
-			n.mu.Lock()
-			defer n.mu.Unlock()
-			return len(n.open)
-		}
-		ask(t, p, "n1", "a:1", readOf("key"), time.Second)
-		if open() != 1 {
-			t.Fatalf("%d connections, want 1", open())
-		}
-		p.Forget("n1")
-		p.Forget("n9")
-		if open() != 0 {
-			t.Errorf("%d connections after Forget, want none", open())
-		}
-		ask(t, p, "n1", "a:1", readOf("key"), time.Second)
-		for range 5 { // asked every half a minute, it stays
-			time.Sleep(30 * time.Second)
-			ask(t, p, "n1", "a:1", readOf("key"), time.Second)
-		}
-		if w.dialled() != 2 {
-			t.Errorf("%d dials, want 2", w.dialled())
-		}
-		time.Sleep(2*time.Minute + time.Second)
-		if open() != 0 {
-			t.Errorf("%d connections after 2 idle minutes, want none", open())
-		}
-	})
-}
-
-func TestCloseSettlesEverything(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newNetwork()
-		w.startNode(t, "n1", "a:1", ServerOptions{}, never)
-		p := w.startPool(t, PoolOptions{})
-		left, waiting := make(chan Reply, 2), make(chan Reply, 2)
-		p.Send("n1", "a:1", readOf("key"), time.Now().Add(time.Hour), left)
-		synctest.Wait()
-		w.setLost(true)
-		p.Send("n2", "b:1", readOf("key"), time.Now().Add(time.Hour), waiting)
-		p.Close()
-		p.Close()
-		if got := <-left; !errors.Is(got.Err, ErrNoAnswer) {
-			t.Errorf("the request that had left: %v, want ErrNoAnswer", got.Err)
-		}
-		if got := <-waiting; !errors.Is(got.Err, ErrNotSent) {
-			t.Errorf("the one that waited for a connection: %v, want ErrNotSent", got.Err)
-		}
-		for _, node := range []string{"n1", "n3"} {
-			if got := ask(t, p, node, "a:1", readOf("key"), time.Second); !errors.Is(got.Err, ErrNotSent) {
-				t.Errorf("after Close: %v, want ErrNotSent", got.Err)
-			}
-		}
-		if len(left)+len(waiting) > 0 {
-			t.Error("a request got two replies")
 		}
 	})
 }

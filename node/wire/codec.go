@@ -24,9 +24,12 @@ const (
 // overhead is more than any message needs besides its value.
 const overhead = 8 << 10
 
+// maxConfig is the bytes of the longest config.
+const maxConfig = 2 + 8 + 1 + MaxOwners*(1+MaxNodeID)
+
 // frameLimit is the longest payload that is taken from someone who sends values of maxValue bytes: such a value, or a page
-// of a slot without values.
-func frameLimit(maxValue int) int { return max(maxValue, maxPage) + overhead }
+// of a slot without values, and a slot's history.
+func frameLimit(maxValue int) int { return max(maxValue, maxPage) + MaxHistory*maxConfig + overhead }
 
 var (
 	errMalformed     = errors.New("the message is cut short, or goes on behind its end")
@@ -151,6 +154,33 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 		return errNoConfig
 	}
 	return nil
+}
+
+// check returns why resp can't be sent to someone who accepts values of maxValue bytes, nil if it can.
+func (resp *Response) check(maxValue int) error {
+	if n := len(resp.Record.Value); n > maxValue {
+		return fmt.Errorf("%w of the asker: %d bytes, %d are accepted", errValueTooLarge, n, maxValue)
+	}
+	if len(resp.Record.Type) > MaxType {
+		return errTypeTooLong
+	}
+	if resp.Config != nil {
+		if err := checkConfig(resp.Config); err != nil {
+			return err
+		}
+	}
+	if resp.Pulled != nil {
+		return resp.Pulled.check(maxValue)
+	}
+	return nil
+}
+
+// valueBytes is what the values that resp brings take on the wire.
+func (resp *Response) valueBytes() int {
+	if resp.Pulled == nil {
+		return len(resp.Record.Value)
+	}
+	return len(resp.Record.Value) + resp.Pulled.size()
 }
 
 // appendResponse appends resp as a frame. What it returns as value, if anything, belongs behind that.

@@ -25,6 +25,37 @@ var (
 
 const pulledMore = 1
 
+// size is what p takes on the wire, without its configs.
+func (p *Pulled) size() int {
+	size := 0
+	for i := range p.Records {
+		r := &p.Records[i]
+		size += 64 + len(r.Key) + len(r.Type) + len(r.Value)
+	}
+	return size
+}
+
+// check returns why p can't be sent to someone who accepts values of maxValue bytes, nil if it can.
+func (p *Pulled) check(maxValue int) error {
+	switch {
+	case len(p.History) > MaxHistory:
+		return errHistoryTooLong
+	case len(p.Records) > MaxPage:
+		return errPageTooLong
+	case p.size() > max(maxValue, maxPage)+overhead/2:
+		return fmt.Errorf("a page of a slot has %d bytes, more than the asker accepts", p.size())
+	}
+	for _, config := range append([]*placement.Config{p.Settled}, p.History...) {
+		if config == nil {
+			continue
+		}
+		if err := checkConfig(config); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // appendPulled appends p. Records with values are few and small enough for one frame: the sender sees to that.
 func appendPulled(b []byte, p *Pulled) []byte {
 	var flags byte
