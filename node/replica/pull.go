@@ -301,9 +301,6 @@ func (r *Replica) snapshot(slot int, s *state, req *wire.Request) wire.Response 
 		}
 		return wire.Response{Status: wire.OK, Pulled: p}
 	}
-	if r.store.Stats().Damaged > 0 { // a walk passes over damaged records, and the peer would take them for absent
-		return damaged
-	}
 	size := 0
 	err := r.store.Walk(slot, req.After, func(rec record.Record) bool {
 		if p.More = len(p.Records) == pageRecords || size > pageBytes; p.More {
@@ -316,11 +313,11 @@ func (r *Replica) snapshot(slot int, s *state, req *wire.Request) wire.Response 
 		size += len(rec.Key) + len(rec.Value) + 64
 		return true
 	})
-	if err != nil {
-		return wire.Response{Status: wire.Failed, Detail: "could not read its disk: " + err.Error()}
-	}
-	if r.store.Stats().Damaged > 0 {
+	switch {
+	case errors.Is(err, store.ErrCorrupt): // what was passed over would be taken for absent
 		return damaged
+	case err != nil:
+		return wire.Response{Status: wire.Failed, Detail: "could not read its disk: " + err.Error()}
 	}
 	return wire.Response{Status: wire.OK, Pulled: p}
 }

@@ -110,19 +110,21 @@ func (s *Store) Walk(slot int, after string, fn func(record.Record) bool) error 
 	if s.closed.Load() {
 		return store.ErrClosed
 	}
+	var damaged error
 	for _, key := range s.index.tables[slot].after(bytesOf(after)) {
 		r, ok, err := s.Get(string(key))
 		if errors.Is(err, store.ErrCorrupt) {
+			damaged = err
 			continue
 		}
 		if err != nil {
 			return err
 		}
 		if ok && !fn(r) {
-			return nil
+			break
 		}
 	}
-	return nil
+	return damaged
 }
 
 // SlotState implements store.Store. While the slot is Doubtful, it may be an older one.
