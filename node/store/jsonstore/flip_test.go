@@ -79,7 +79,7 @@ func TestNeverServesDamage(t *testing.T) {
 					damaged[at] ^= 1 << rng.IntN(8)
 					c := d.Clone()
 					c.Put(name, damaged)
-					tally[examine(t, c, r.acked, fmt.Sprintf("%s byte %d", name, at))]++
+					tally[examine(t, rng, c, r.acked, fmt.Sprintf("%s byte %d", name, at))]++
 				}
 			}
 			t.Logf("%v", tally)
@@ -112,7 +112,7 @@ func TestNeverServesMuchDamage(t *testing.T) {
 			why += fmt.Sprintf(" %s in %s", what, segments[i])
 			c.Put(segments[i], bytes.Join(lines, nil))
 		}
-		examine(t, c, r.acked, why)
+		examine(t, rng, c, r.acked, why)
 	}
 }
 
@@ -141,7 +141,7 @@ func hurt(rng *rand.Rand, lines [][]byte) ([][]byte, string) {
 }
 
 // examine opens d and says what became of the damage.
-func examine(t *testing.T, d *faulty.Disk, want content, why string) string {
+func examine(t *testing.T, rng *rand.Rand, d *faulty.Disk, want content, why string) string {
 	t.Helper()
 	s, err := Open(d, small())
 	if err != nil {
@@ -159,8 +159,37 @@ func examine(t *testing.T, d *faulty.Disk, want content, why string) string {
 	if st.Damaged > 0 {
 		outcome = "set aside"
 	}
-	if rand.IntN(20) == 0 {
+	if rng.IntN(20) == 0 {
 		repair(t, s, d, want, why)
+	}
+	if rng.IntN(5) > 0 {
+		if err := s.segments.close(); err != nil {
+			t.Fatal(err)
+		}
+		return outcome
+	}
+	return goOn(t, s, d, want, why, outcome)
+}
+
+// goOn compacts, closes and opens again: what was known to be damaged must not be forgotten.
+func goOn(t *testing.T, s *Store, d *faulty.Disk, want content, why, outcome string) string {
+	t.Helper()
+	why += ", compacted and opened again"
+	if err := s.Compact(t.Context()); err != nil {
+		t.Fatalf("%s: Compact: %v", why, err)
+	}
+	doubtful := s.Stats().Doubtful
+	checkHonest(t, s, want, why)
+	if err := s.Close(); err != nil {
+		t.Fatalf("%s: Close: %v", why, err)
+	}
+	s, err := Open(d, small())
+	if err != nil {
+		t.Fatalf("%s: Open: %v", why, err)
+	}
+	checkHonest(t, s, want, why)
+	if again := s.Stats().Doubtful; again != doubtful {
+		t.Fatalf("%s: %d slots are in doubt, want %d", why, again, doubtful)
 	}
 	if err := s.segments.close(); err != nil {
 		t.Fatal(err)

@@ -172,8 +172,28 @@ func (r *runner) possible() []content {
 	return []content{r.acked, r.acked.with(*r.flying)}
 }
 
-// verify opens the store on what a crash has left of its disk, and reports which of the contents it holds.
+// verify opens the store on what a crash has left of its disk, where it must hold one of the contents. Then it writes on, and opens
+// it again.
 func verify(t *testing.T, d *faulty.Disk, o Options, possible []content, why string) {
+	t.Helper()
+	found := verifyHeld(t, d, o, possible, why)
+	o.At = nil
+	s, err := Open(d, o)
+	if err != nil {
+		t.Fatalf("%s: Open again: %v", why, err)
+	}
+	next := store.Batch{Records: []record.Record{{Key: scriptKey(0), Version: record.Version{HLC: 1 << 40}, Value: []byte("after the crash")}}}
+	if err := s.Apply(next); err != nil {
+		t.Fatalf("%s: Apply after the crash: %v", why, err)
+	}
+	if err := s.segments.close(); err != nil { // as if killed
+		t.Fatal(err)
+	}
+	verifyHeld(t, d, o, []content{found.with(next)}, why+", then one more record and a kill")
+}
+
+// verifyHeld is the first part of verify, and returns the content that it found.
+func verifyHeld(t *testing.T, d *faulty.Disk, o Options, possible []content, why string) content {
 	t.Helper()
 	o.At = nil
 	s, err := Open(d, o)
@@ -187,21 +207,10 @@ func verify(t *testing.T, d *faulty.Disk, o Options, possible []content, why str
 		t.Fatalf("%s: the last segment has %d bytes, want the torn end cut at %d", why, length, size)
 	}
 	found := wantOneOf(t, s, possible, why)
-	next := store.Batch{Records: []record.Record{{Key: scriptKey(0), Version: record.Version{HLC: 1 << 40}, Value: []byte("after the crash")}}}
-	if err := s.Apply(next); err != nil {
-		t.Fatalf("%s: Apply after the crash: %v", why, err)
-	}
 	if err := s.segments.close(); err != nil { // as if killed
 		t.Fatal(err)
 	}
-	s, err = Open(d, o)
-	if err != nil {
-		t.Fatalf("%s: Open again: %v", why, err)
-	}
-	wantOneOf(t, s, []content{found.with(next)}, why+", then one more record and a kill")
-	if err := s.segments.close(); err != nil {
-		t.Fatal(err)
-	}
+	return found
 }
 
 func wantOneOf(t *testing.T, s *Store, possible []content, why string) content {

@@ -79,11 +79,9 @@ func (x *index) putState(l *line, s spot) {
 	t := &x.tables[l.slot]
 	t.mu.Lock()
 	old := t.stateSpot
-	t.stateSpot = s
+	t.stateSpot, t.stateBad = s, !l.ok
 	if l.ok {
 		t.state = append([]byte{}, l.value...)
-	} else {
-		t.doubt = true
 	}
 	t.mu.Unlock()
 	x.live(s.seg, int64(s.size))
@@ -95,7 +93,7 @@ func (x *index) repair(slot int, s spot) {
 	t := &x.tables[slot]
 	t.mu.Lock()
 	old := t.repaired
-	t.repaired, t.doubt = s, false
+	t.repaired, t.doubt, t.stateBad = s, false, false
 	for i := range t.entries {
 		t.entries[i].flags &^= flagUnsure
 	}
@@ -163,7 +161,7 @@ func (x *index) doubtful() int {
 	for i := range x.tables {
 		t := &x.tables[i]
 		t.mu.RLock()
-		if t.doubt {
+		if t.doubt || t.stateBad {
 			n++
 		}
 		t.mu.RUnlock()

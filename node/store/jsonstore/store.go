@@ -140,7 +140,7 @@ func (s *Store) Doubtful(slot int) bool {
 	t := &s.index.tables[slot]
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.doubt
+	return t.doubt || t.stateBad
 }
 
 // MaxVersion implements store.Store.

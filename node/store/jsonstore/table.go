@@ -42,7 +42,8 @@ type table struct {
 	crowded   bool
 	state     []byte
 	stateSpot spot
-	doubt     bool // something of this slot may have been lost to damage
+	stateBad  bool // the line at stateSpot is damaged, state is what was before it
+	doubt     bool // something else of this slot may have been lost to damage
 	repaired  spot // the line that says that it has been made good
 }
 
