@@ -40,11 +40,27 @@ func (p prober) awaitLeader(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("use Consul at %s: %w", address, err)
 	}
-	var last error
-	if !poll(ctx, tryEvery, func() bool { last = hasLeader(ctx, consul); return last == nil }) {
-		return fmt.Errorf("Consul at %s has no leader: %w", address, last)
+	if err := repeat(ctx, func() error { return hasLeader(ctx, consul) }); err != nil {
+		return fmt.Errorf("Consul at %s has no leader: %w", address, err)
 	}
 	return nil
+}
+
+// repeat tries until it succeeds, or returns why it did not before ctx ended.
+func repeat(ctx context.Context, try func() error) error {
+	var last error
+	done := poll(ctx, tryEvery, func() bool {
+		err := try()
+		// A try that was cut short would hide the reason of those before it.
+		if err == nil || ctx.Err() == nil || last == nil {
+			last = err
+		}
+		return err == nil
+	})
+	if done {
+		return nil
+	}
+	return last
 }
 
 func hasLeader(ctx context.Context, consul *api.Client) error {
@@ -59,9 +75,8 @@ func hasLeader(ctx context.Context, consul *api.Client) error {
 
 // awaitService returns when a write and a read pass through the gateway.
 func (p prober) awaitService(ctx context.Context, gateway string) error {
-	var last error
-	if !poll(ctx, tryEvery, func() bool { last = p.roundTrip(ctx, gateway); return last == nil }) {
-		return fmt.Errorf("no write and read through the gateway at %s: %w", gateway, last)
+	if err := repeat(ctx, func() error { return p.roundTrip(ctx, gateway) }); err != nil {
+		return fmt.Errorf("no write and read through the gateway at %s: %w", gateway, err)
 	}
 	return nil
 }
