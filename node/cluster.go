@@ -63,15 +63,16 @@ func join(ctx context.Context, cfg config, addr net.Addr, kept *storage, log *sl
 		return nil, err
 	}
 	c.keeper = keeper.New(keeper.Options{
-		Lock:       keeper.NewConsulLock(client, keeper.LockKey(cfg.service), kept.id),
-		Key:        keeper.NewConsulKey(client, placement.Key(cfg.service)),
-		Members:    source.Members,
-		Replicas:   cfg.replicas,
-		Remembered: newPeerClient().remembered,
-		Own:        c.document,
-		LastOutage: source.Outage,
-		Log:        log,
-		Metrics:    metrics,
+		Lock:           keeper.NewConsulLock(client, keeper.LockKey(cfg.service), kept.id),
+		Key:            keeper.NewConsulKey(client, placement.Key(cfg.service)),
+		Members:        source.Members,
+		Replicas:       cfg.replicas,
+		RebalanceAfter: cfg.rebalanceAfter,
+		Remembered:     newPeerClient().remembered,
+		Own:            c.document,
+		LastOutage:     source.Outage,
+		Log:            log,
+		Metrics:        metrics,
 	})
 	return c, nil
 }

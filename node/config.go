@@ -31,7 +31,9 @@ type config struct {
 	maxValue settings.Bytes
 	maxSkew  time.Duration
 	moveRate rate
-	log      settings.Log
+
+	rebalanceAfter time.Duration
+	log            settings.Log
 }
 
 // parseConfig reads the flags. It returns flag.ErrHelp after writing the usage to out if that is what was asked for.
@@ -54,6 +56,7 @@ func parseConfig(args []string, out io.Writer) (config, error) {
 	fs.StringVar(&c.destroy, "destroy", "loopback", "`who` may call /destroy: loopback, any or off")
 	fs.Var(&c.maxValue, "max-value", "largest value, in `bytes` such as 1MiB, the same on all nodes and gateways; a request may take that much memory on each of them")
 	fs.DurationVar(&c.maxSkew, "max-clock-skew", 5*time.Second, "how far, in `time`, a write's version may be ahead of this node's clock; raising it lets clocks that run away take others along")
+	fs.DurationVar(&c.rebalanceAfter, "rebalance-after", time.Minute, "`time` that a node may fail its checks before its slots get another copy elsewhere; raising it moves less data, and leaves slots a copy short for longer")
 	fs.Var(&c.moveRate, "move-rate", "`bytes` a second, such as 20MiB/s, that this node fetches from others when its share of the ring changes; raising it settles sooner, and slows requests meanwhile")
 	c.log.Flags(fs)
 	const about = "kvnode is a node of ringkv: it keeps its share of the keys, and answers requests for all of them."
@@ -96,6 +99,8 @@ func (c *config) validate() error {
 		return fmt.Errorf("-destroy %q: want loopback, any or off", c.destroy)
 	case c.maxValue > 64<<20:
 		return fmt.Errorf("-max-value %v: want at most 64MiB", &c.maxValue)
+	case c.rebalanceAfter < time.Second:
+		return fmt.Errorf("-rebalance-after %v: want at least 1s, and longer than a restart takes", c.rebalanceAfter)
 	case c.maxSkew <= 0:
 		return fmt.Errorf("-max-clock-skew %v: want more than 0", c.maxSkew)
 	}

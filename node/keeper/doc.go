@@ -8,6 +8,7 @@
 //   - A node that joins: one that passes for 2 s and isn't in the placement. Those that come together go in together.
 //   - A node whose weight or zone is another than the placement says, or whose disk is: that one was wiped, so that it
 //     stands under its old id for a node that holds nothing.
+//   - The placement without a node that has failed its checks for long, as long as enough others pass to hold every copy.
 //   - The placement as it is, at a higher generation, where Consul has lost it or holds an older one than nodes remember.
 //
 // # Why it can't do harm

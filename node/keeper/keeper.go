@@ -39,6 +39,9 @@ type Options struct {
 	Key      Key
 	Members  Members
 	Replicas int // that this program was started with
+	// RebalanceAfter is how long a node may fail its checks before its slots get another copy elsewhere; 0: for ever. Raising it
+	// moves less data, and leaves slots with a copy less for longer.
+	RebalanceAfter time.Duration
 
 	// Remembered asks a node which placement it remembers; nil without an error means none. The answer must be from the
 	// node of that id and disk, and an error if it isn't.

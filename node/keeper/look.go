@@ -22,13 +22,14 @@ func (k *Keeper) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &state{replicas: k.o.Replicas, own: own, outage: k.lastOutage(), passing: k.seen.passing, changed: k.seen.changed}
+	s := &state{replicas: k.o.Replicas, rebalanceAfter: k.o.RebalanceAfter, own: own, outage: k.lastOutage(), passing: k.seen.passing, changed: k.seen.changed}
 	if modified != 0 {
 		if s.stored, err = placement.Parse(value); err != nil {
 			k.report(fmt.Sprintf("the key holds no placement, put back what it held: %v", err))
 			return nil
 		}
 	}
+	s.away = k.away(s.stored)
 	s.now = time.Now()
 	if k.undecided(s) {
 		if s.now.Sub(k.asked) < askEvery {
@@ -45,6 +46,21 @@ func (k *Keeper) look(ctx context.Context) error {
 		return nil
 	}
 	return k.write(ctx, doc, modified)
+}
+
+// away returns which nodes of d don't pass, and since when.
+func (k *Keeper) away(d *placement.Document) map[string]time.Time {
+	away := map[string]time.Time{}
+	if d == nil {
+		return away
+	}
+	for _, n := range d.Nodes {
+		away[n.ID] = k.seen.awaySince(n.ID, n.Disk)
+	}
+	for _, c := range k.seen.passing {
+		delete(away, c.ID)
+	}
+	return away
 }
 
 func (k *Keeper) noteStuck(stuck bool) {

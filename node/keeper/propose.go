@@ -24,14 +24,16 @@ type candidate struct {
 
 // A state is all that a decision depends on.
 type state struct {
-	now      time.Time
-	replicas int                            // that this program was started with
-	outage   time.Time                      // when Consul was last found out of reach; zero if never
-	changed  time.Time                      // when the set of passing nodes last changed
-	passing  []candidate                    // sorted by id
-	stored   *placement.Document            // what Consul holds; nil if the key does not exist
-	own      *placement.Document            // what this node remembers; nil if nothing
-	reports  map[string]*placement.Document // by id of a passing node that has answered: what it remembers; nil if nothing
+	now            time.Time
+	replicas       int                            // that this program was started with
+	rebalanceAfter time.Duration                  // how long a node may be away before others take its place; 0: for ever
+	away           map[string]time.Time           // by id of a node of stored that doesn't pass: since when
+	outage         time.Time                      // when Consul was last found out of reach; zero if never
+	changed        time.Time                      // when the set of passing nodes last changed
+	passing        []candidate                    // sorted by id
+	stored         *placement.Document            // what Consul holds; nil if the key does not exist
+	own            *placement.Document            // what this node remembers; nil if nothing
+	reports        map[string]*placement.Document // by id of a passing node that has answered: what it remembers; nil if nothing
 }
 
 // propose returns the document to write in place of s.stored and ok, or why there is none: empty if there is nothing to do.
@@ -195,11 +197,39 @@ func (s *state) wanted() ([]placement.Node, string) {
 	if early && !late {
 		return nil, ""
 	}
+	gone := s.gone(byID)
+	for _, id := range gone {
+		delete(byID, id)
+	}
 	nodes := make([]placement.Node, 0, len(byID))
 	for _, n := range byID {
 		nodes = append(nodes, n)
 	}
-	return nodes, describe(joined, wiped, altered)
+	return nodes, describe(joined, wiped, altered, gone)
+}
+
+// gone returns the nodes of a placement that have been away for too long, none if fewer nodes than a key has copies would
+// be left that pass: a failure never makes copies fewer.
+func (s *state) gone(placed map[string]placement.Node) []string {
+	if s.rebalanceAfter == 0 {
+		return nil
+	}
+	left := 0
+	for _, c := range s.passing {
+		if n, ok := placed[c.ID]; ok && n.Disk == c.Disk {
+			left++
+		}
+	}
+	if left < s.replicas {
+		return nil
+	}
+	var ids []string
+	for _, n := range s.stored.Nodes {
+		if since, ok := s.away[n.ID]; ok && placed[n.ID] == n && s.now.Sub(since) >= s.rebalanceAfter {
+			ids = append(ids, n.ID)
+		}
+	}
+	return ids
 }
 
 // fit reports whether c can stand in a placement of ours.
@@ -226,12 +256,12 @@ func nodeOf(c candidate) placement.Node {
 	return placement.Node{ID: c.ID, Weight: c.Weight, Zone: c.Zone, Disk: c.Disk}
 }
 
-func describe(joined, wiped, altered []string) string {
+func describe(joined, wiped, altered, gone []string) string {
 	var parts []string
 	for _, p := range []struct {
 		ids  []string
 		what string
-	}{{joined, "joined"}, {wiped, "came back with another disk"}, {altered, "changed weight or zone"}} {
+	}{{joined, "joined"}, {wiped, "came back with another disk"}, {altered, "changed weight or zone"}, {gone, "was away for too long"}} {
 		if len(p.ids) > 0 {
 			parts = append(parts, names(p.ids)+" "+p.what)
 		}
