@@ -115,6 +115,7 @@ compose: docker
 up: compose images build ## start three nodes, two gateways and Consul in containers
 	$(CONSUL_USED) $(COMPOSE) -p ringkv -f deploy/compose.yaml up -d
 	bin/dev -await localhost:8001,localhost:8002
+	@echo "nodes on localhost:5000 to 5002, Consul's UI on http://localhost:8500/ui; make down stops it"
 
 down: compose ## stop what `make up` started; its data stays in Docker's volumes
 	$(COMPOSE) -p ringkv -f deploy/compose.yaml down
