@@ -43,6 +43,7 @@ const (
 // called concurrently, each from the goroutine of the test that it's given, and fail that test if what they say can't be
 // done. All of it is removed when the test that made it ends.
 type Cluster struct {
+	owner       testing.TB // when it ends, so does the cluster
 	docker      *testcontainers.DockerClient
 	net         *testcontainers.DockerNetwork
 	consulImage string
@@ -67,7 +68,7 @@ func NewNetwork(t testing.TB, o Options) *Cluster {
 		t.Fatalf("create a network: %v", err)
 	}
 	return &Cluster{
-		docker: docker, net: net, consulImage: image, options: o.withDefaults(),
+		owner: t, docker: docker, net: net, consulImage: image, options: o.withDefaults(),
 		client: NewClient(t), machines: map[string]*machine{},
 	}
 }
@@ -99,7 +100,7 @@ func (c *Cluster) launch(t testing.TB, specs ...spec) {
 	var wg sync.WaitGroup
 	for i, s := range specs {
 		wg.Go(func() {
-			m, err := launch(t, c.docker, c.net, s)
+			m, err := launch(t.Context(), c.owner, c.docker, c.net, s)
 			if failed[i] = err; err == nil {
 				c.mu.Lock()
 				defer c.mu.Unlock()
@@ -160,6 +161,20 @@ func (c *Cluster) ResumeNode(t testing.TB, id string) { t.Helper(); c.do(t, id, 
 // StopNode is SIGTERM, and waiting for the end.
 func (c *Cluster) StopNode(t testing.TB, id string) { t.Helper(); c.do(t, id, (*machine).stop) }
 
+// RemoveNode kills a node and throws its disk away: StartNode starts another one of that id.
+func (c *Cluster) RemoveNode(t testing.TB, id string) { t.Helper(); c.remove(t, id) }
+
+// RemoveGateway kills a gateway and leaves it out of everything that is asked of all of them.
+func (c *Cluster) RemoveGateway(t testing.TB, id string) { t.Helper(); c.remove(t, id) }
+
+func (c *Cluster) remove(t testing.TB, name string) {
+	t.Helper()
+	c.do(t, name, (*machine).remove)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.machines, name)
+}
+
 // DestroyNode is `curl -X POST node/destroy`, and waiting until the process is gone.
 func (c *Cluster) DestroyNode(t testing.TB, id string) {
 	t.Helper()
@@ -192,13 +207,6 @@ func (c *Cluster) machine(t testing.TB, name string) *machine {
 		t.Fatalf("there is no %s in this cluster", name)
 	}
 	return m
-}
-
-// forget leaves a machine that has served its purpose out of everything that is asked of all.
-func (c *Cluster) forget(name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.machines, name)
 }
 
 func (c *Cluster) do(t testing.TB, name string, verb func(*machine, context.Context) error) {

@@ -76,7 +76,7 @@ func (c *Cluster) StartConsulAgain(t testing.TB, name string) {
 // EmptyConsul puts another Consul, which knows nothing, in the place of the only server.
 func (c *Cluster) EmptyConsul(t testing.TB) {
 	t.Helper()
-	c.do(t, "consul1", (*machine).remove)
+	c.remove(t, "consul1")
 	c.StartConsul(t)
 }
 

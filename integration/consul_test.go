@@ -82,8 +82,7 @@ func gatewayStartedBlind(t *testing.T, c *Cluster) {
 	c.WaitRing(t, 3)
 	l.Continue(t, loadRate)
 	l.Judge(t, Promise{})
-	c.do(t, "g3", (*machine).stop)
-	c.forget("g3")
+	c.RemoveGateway(t, "g3")
 }
 
 // Three servers, and an agent beside each node and gateway: what restarts and elections do to those who watch.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/moby/moby/client"
@@ -23,6 +24,8 @@ type machine struct {
 	ctr    *testcontainers.DockerContainer
 	docker *testcontainers.DockerClient
 
+	removed atomic.Bool
+
 	mu   sync.Mutex // guards addr
 	addr string     // host:port from here; another one after each start
 }
@@ -34,10 +37,10 @@ type spec struct {
 	env               map[string]string
 }
 
-// launch creates and starts a container in the network. It's stopped, and forgotten with its data, when the test ends.
+// launch creates and starts a container in the network. It's stopped, and forgotten with its data, when the test t ends.
 // It may be called from any goroutine.
-func launch(t testing.TB, docker *testcontainers.DockerClient, net *testcontainers.DockerNetwork, s spec) (*machine, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), startPatience)
+func launch(ctx context.Context, t testing.TB, docker *testcontainers.DockerClient, net *testcontainers.DockerNetwork, s spec) (*machine, error) {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	ctr, err := testcontainers.Run(ctx, s.image,
 		testcontainers.WithCmd(s.cmd...),
@@ -112,8 +115,11 @@ func (m *machine) resume(ctx context.Context) error {
 	return m.named("resume", err)
 }
 
+// remove kills it, and throws its disk away.
 func (m *machine) remove(ctx context.Context) error {
-	return m.named("remove", m.ctr.Terminate(ctx, testcontainers.StopTimeout(0)))
+	_, err := m.docker.ContainerRemove(ctx, m.ctr.GetContainerID(), client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	m.removed.Store(err == nil)
+	return m.named("remove", err)
 }
 
 // awaitExit returns when the process has ended.
@@ -139,7 +145,7 @@ const maxLog = 6 << 10
 
 // explain shows the end of the machine's log if the test has failed.
 func (m *machine) explain(t testing.TB) {
-	if !t.Failed() || m.ctr == nil {
+	if !t.Failed() || m.ctr == nil || m.removed.Load() {
 		return
 	}
 	logs, err := m.ctr.Logs(context.Background())

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -27,6 +28,8 @@ func TestReadsAndWritesSurvive(t *testing.T) {
 		{"a gateway started while Consul is down", gatewayStartedBlind},
 		{"Consul restarted empty", consulEmptied},
 		{"all nodes killed at once", allNodesKilled},
+		{"a node back with an empty disk", nodeWiped},
+		{"a node that joins", nodeJoined},
 	} {
 		t.Run(q.name, func(t *testing.T) { q.ask(t, c) })
 	}
@@ -150,6 +153,57 @@ func allNodesKilled(t *testing.T, c *Cluster) {
 	c.WaitRing(t, 3)
 	l.Continue(t, loadRate)
 	l.Judge(t, whateverFails)
+}
+
+// A majority of the copies of each key is on the disks that are left, and the new disk is filled from those.
+func nodeWiped(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("lose n2 and its disk")
+	c.RemoveNode(t, "n2")
+	c.WaitRing(t, 2)
+	c.StartNode(t, "n2")
+	c.WaitRing(t, 3)
+	c.waitSettled(t)
+	l.Continue(t, loadRate)
+	l.Judge(t, Promise{})
+}
+
+func nodeJoined(t *testing.T, c *Cluster) {
+	l := c.StartLoad(t, steady, "g1", "g2")
+	l.Fault("n4 joins")
+	c.StartNode(t, "n4")
+	c.WaitRing(t, 4)
+	c.waitSettled(t)
+	l.Continue(t, loadRate)
+	l.Judge(t, Promise{})
+}
+
+// waitSettled waits until every node holds all that it should.
+func (c *Cluster) waitSettled(t *testing.T) {
+	t.Helper()
+	ring, err := c.Ring(t, "g1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	for _, id := range c.Nodes() {
+		eventually(t, readyPatience, id+" holds all that it should", func() error {
+			r := c.client.Do(t.Context(), http.MethodGet, c.Address(t, id), "/status", nil)
+			var status struct {
+				SlotsOwned     int `json:"slots_owned"`
+				SlotsUnsettled int `json:"slots_unsettled"`
+				Ring           *struct{ Generation int }
+			}
+			if err := json.Unmarshal([]byte(r.Text), &status); err != nil {
+				return fmt.Errorf("/status: %v: %w", r, err)
+			}
+			if status.Ring == nil || status.Ring.Generation < ring.Generation || status.SlotsOwned == 0 || status.SlotsUnsettled > 0 {
+				return fmt.Errorf("generation %d wanted, /status: %v", ring.Generation, r)
+			}
+			return nil
+		})
+	}
+	t.Logf("settled %v after the ring was whole", time.Since(began).Round(time.Millisecond))
 }
 
 // whateverFails is for faults that nobody promises to survive without an error: what counts is that nothing is lost.
