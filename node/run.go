@@ -72,6 +72,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 		Node: kept.id, Replicas: cfg.replicas, Cluster: cfg.service, MaxValue: int(cfg.maxValue), Logger: log, Registerer: metrics,
 	}, data)
 	n := &node{cfg: cfg, started: time.Now(), kept: kept, data: data, cluster: cluster}
+	n.register(metrics)
 	server := edge.NewServer(api.New(n.routes(requests, links, metrics, log)), log)
 	log.Info("node is serving", "id", kept.id, "addr", listener.Addr().String(), "store", cfg.store, "version", version)
 

@@ -59,6 +59,17 @@ func (n *node) health() api.Health {
 	return h
 }
 
+// register adds what this node owns to the metrics.
+func (n *node) register(metrics *prometheus.Registry) {
+	slots := func(name, help string, value func(owned, unsettled int) int) {
+		metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			return float64(value(n.data.Slots()))
+		}))
+	}
+	slots("ringkv_replica_slots", "Slots that this node is an owner of.", func(owned, _ int) int { return owned })
+	slots("ringkv_replica_slots_unsettled", "Slots that this node owns and does not hold all of yet.", func(_, unsettled int) int { return unsettled })
+}
+
 func (n *node) local(key string) (api.Local, bool, error) {
 	rec, slot, ok, err := n.data.Local(key)
 	return api.Local{Record: rec, Slot: slot, State: n.data.SlotState(slot)}, ok, err
@@ -98,12 +109,18 @@ func (n *node) status() any {
 		SlotsOwned     int       `json:"slots_owned"`
 		SlotsUnsettled int       `json:"slots_unsettled"`
 		Ring           *ring     `json:"ring"`
+		Keeper         bool      `json:"keeper"`            // this node changes the placement when that is due
+		Waiting        string    `json:"waiting,omitempty"` // why it doesn't, though it is due
 		LastContact    time.Time `json:"last_contact"` // with Consul, or with the nodes of a fixed list
 	}{
 		ID: n.kept.id, Disk: n.kept.diskID, Version: version, Zone: n.cfg.zone, State: string(n.health().State),
 		Uptime: time.Since(n.started).Seconds(), Store: n.cfg.store, Keys: stats.Keys, Tombstones: stats.Tombstones,
 		Bytes: stats.LiveBytes, DiskBytes: stats.DiskBytes, Segments: stats.Segments, Damaged: stats.Damaged,
 		SlotsOwned: owned, SlotsUnsettled: unsettled, LastContact: n.cluster.source.Members.LastContact(),
+	}
+	if n.cluster.keeper != nil {
+		keeping := n.cluster.keeper.Status()
+		out.Keeper, out.Waiting = keeping.Holding, keeping.Waiting
 	}
 	if view := n.cluster.source.View(); view != nil {
 		out.Ring = &ring{view.Generation(), len(view.Nodes()), len(view.Away())}
