@@ -117,7 +117,7 @@ func (c *Cluster) holdPlacement(t testing.TB) (begin func()) {
 		eventually(t, readyPatience, "PUT "+path, func() error { // a server that has only just started isn't registered in itself
 			r = c.client.Do(t.Context(), "PUT", c.Address(t, "consul1"), path, &body)
 			if r.Status != 200 || strings.TrimSpace(r.Text) == "false" {
-				return fmt.Errorf("Consul: %v", r)
+				return fmt.Errorf("answer of Consul: %v", r)
 			}
 			return nil
 		})
