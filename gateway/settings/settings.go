@@ -56,8 +56,10 @@ func Parse(fs *flag.FlagSet, args []string, out io.Writer, about string) error {
 	err := ff.Parse(fs, args, ff.WithEnvVarPrefix("RINGKV"))
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintf(out, "%s\n\nEach flag can be set in the environment as well, as RINGKV_<FLAG> with _ for -; the flag wins.\n"+
-			"Consul is found by CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN and Consul's other variables, else at 127.0.0.1:8500.\n\nFlags:\n", about)
+		if _, err := fmt.Fprintf(out, "%s\n\nEach flag can be set in the environment as well, as RINGKV_<FLAG> with _ for -; the flag wins.\n"+
+			"Consul is found by CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN and Consul's other variables, else at 127.0.0.1:8500.\n\nFlags:\n", about); err != nil {
+			return err
+		}
 		fs.SetOutput(out)
 		fs.PrintDefaults()
 		return flag.ErrHelp
