@@ -111,7 +111,7 @@ func (n *node) status() any {
 		Ring           *ring     `json:"ring"`
 		Keeper         bool      `json:"keeper"`            // this node changes the placement when that is due
 		Waiting        string    `json:"waiting,omitempty"` // why it doesn't, though it is due
-		LastContact    time.Time `json:"last_contact"` // with Consul, or with the nodes of a fixed list
+		LastContact    time.Time `json:"last_contact"`      // with Consul, or with the nodes of a fixed list
 	}{
 		ID: n.kept.id, Disk: n.kept.diskID, Version: version, Zone: n.cfg.zone, State: string(n.health().State),
 		Uptime: time.Since(n.started).Seconds(), Store: n.cfg.store, Keys: stats.Keys, Tombstones: stats.Tombstones,
