@@ -15,7 +15,7 @@ import (
 const (
 	paceStep  = 64 << 10  // read between waits
 	copyChunk = 256 << 10 // written at a time
-	copySync  = 512 << 10 // synced at a time, so that no large flush is in the way of a writer's sync
+	copySync  = 1 << 20   // synced at a time, so that no large flush is in the way of a writer's sync
 )
 
 // errStuck is returned when a line that is needed can't be copied because it is damaged.

@@ -14,7 +14,7 @@ type Options struct {
 	SegmentBytes int64
 	// Manual leaves compaction and hint files to calls of Compact. Without it a goroutine does them when they are due.
 	Manual bool
-	// CompactRate bounds the bytes a second that compaction reads, unless there is far too much garbage: 32 MiB. Raising it costs writers latency.
+	// CompactRate bounds the bytes a second that compaction reads, unless there is far too much garbage: 8 MiB. Raising it costs writers latency.
 	CompactRate int64
 	// Log gets what an operator should know. None by default.
 	Log *slog.Logger
@@ -25,7 +25,7 @@ type Options struct {
 const (
 	defaultSegmentBytes = 64 << 20
 	maxSegmentBytes     = 1 << 30
-	defaultCompactRate  = 32 << 20
+	defaultCompactRate  = 8 << 20
 	maxGroupBytes       = 8 << 20 // of one write, unless one batch alone is larger
 	maxBatchBytes       = 1 << 30 // encoded, so that offsets fit in 32 bits
 	maxKeyBytes         = 1<<16 - 1

@@ -1,0 +1,129 @@
+//go:build seeded
+
+// Package seeded puts bugs that lose data into a copy of the store, one after the other, and wants the store's tests to
+// notice each. It takes minutes, and runs with -tags seeded only.
+package seeded
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A bug is a piece of the source and what stands there in its place.
+type bug struct {
+	name, file, right, wrong string
+}
+
+var bugs = []bug{
+	{"acknowledged before the sync", "jsonstore/commit.go",
+		"	if err := seg.file.Sync(); err != nil {\n		return s.fail(\"sync \"+seg.name(), err)\n	}\n", ""},
+	{"acknowledges the waiters of the next write", "jsonstore/commit.go",
+		"		r.done, r.err = true, err\n	}\n",
+		"		r.done, r.err = true, err\n	}\n	s.queue.mu.Lock()\n	for _, r := range s.queue.waiting {\n		r.done, r.err = true, err\n	}\n	s.queue.mu.Unlock()\n"},
+	{"failed sync ignored", "jsonstore/commit.go", "		return s.fail(\"sync \"+seg.name(), err)\n", "		_ = err\n"},
+	{"failed sync taken for a full disk", "jsonstore/commit.go", "		return s.fail(\"sync \"+seg.name(), err)\n", "		return s.takeBackLocked(err)\n"},
+	{"failed write not cut off", "jsonstore/commit.go", "err := seg.file.Truncate(seg.size.Load())", "err := error(nil)"},
+	{"new segment without a sync of the directory", "jsonstore/rotate.go", "err := s.disk.SyncDir()", "err := error(nil)"},
+	{"whole file without a sync of the directory", "disk/writefile.go", "err := d.SyncDir()", "err := error(nil)"},
+	{"compacted segment not synced", "jsonstore/copier.go", "	return c.sync()\n}\n\nfunc (c *copier) copySegment", "	return nil\n}\n\nfunc (c *copier) copySegment"},
+	{"compacted segment without a sync of the directory", "jsonstore/compact.go", "err := s.disk.SyncDir()", "err := error(nil)"},
+	{"old segments removed before the rename", "jsonstore/compact.go", "	if err := s.disk.Rename(c.temp",
+		"	for _, seg := range run[:len(run)-1] {\n		_ = s.disk.Remove(seg.name())\n	}\n	if err := s.disk.Rename(c.temp"},
+	{"compaction misses writes that came meanwhile", "jsonstore/copier.go", "	moved := *at == m.from\n", "	moved := true\n"},
+	{"torn end taken for damage", "jsonstore/load.go", "		err = l.finishLast(from)\n", "		l.judge.finish()\n		err = l.finishLast(from)\n"},
+	{"torn end not cut", "jsonstore/load.go", "err := f.file.Truncate(good)", "err := error(nil)"},
+	{"damage in the middle taken for a torn end", "jsonstore/judge.go", "	j.concede()\n	j.write, j.of", "	j.held = j.held[:0]\n	j.write, j.of"},
+	{"last write of a failed disk trusted", "jsonstore/load.go", "	return l.rewrite(max(l.judge.start, from), good)", "	return nil"},
+	{"checksum ignored", "jsonstore/decode.go", "crc == crc32.Update(head, castagnoli, value)", "crc32.Update(head, castagnoli, value) != crc+1"},
+	{"older record served after damage", "jsonstore/index.go", "					t.entries[i].flags |= flagUnsure\n", "					_ = i\n"},
+	{"damaged key answered with what was before", "jsonstore/load.go", "	if p.headOK {\n		l.s.observe", "	if p.ok {\n		l.s.observe"},
+	{"absent after damage", "jsonstore/store.go", "		case !ok && doubt:\n", "		case !ok && doubt && s == nil:\n"},
+	{"damage forgotten by a hint", "jsonstore/hintfile.go", "if seg.damaged || seg.ident", "if seg.ident"},
+	{"compaction carries older records past damage", "jsonstore/compact.go", "&& !(seg.lost && doubt)", "&& !(seg.lost && doubt && s == nil)"},
+}
+
+func TestEachSeededBugIsNoticed(t *testing.T) {
+	root := moduleRoot(t)
+	for _, b := range bugs {
+		t.Run(b.name, func(t *testing.T) {
+			dir := t.TempDir()
+			copySource(t, root, dir)
+			plant(t, filepath.Join(dir, "node", "store", b.file), b)
+			run(t, dir, "build", "./node/store/...")
+			for range 3 {
+				cmd := exec.Command("go", "test", "-failfast", "-count=1", "./node/store/...")
+				cmd.Dir = dir
+				if out, err := cmd.CombinedOutput(); err != nil && strings.Contains(string(out), "--- FAIL") {
+					return
+				}
+			}
+			t.Error("three runs of the tests did not notice it")
+		})
+	}
+}
+
+func moduleRoot(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func run(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("go", args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// copySource copies the module's packages that the store needs.
+func copySource(t *testing.T, root, dir string) {
+	t.Helper()
+	for _, part := range []string{"node/record", "node/store"} {
+		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join(root, part))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(root, "hashring", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range append(files, filepath.Join(root, "go.mod"), filepath.Join(root, "go.sum")) {
+		data, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := filepath.Rel(root, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to = filepath.Join(dir, to)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func plant(t *testing.T, path string, b bug) {
+	t.Helper()
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(source), b.right); n == 0 {
+		t.Fatalf("%s has no %q: the source has changed, so must this bug", b.file, b.right)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(source), b.right, b.wrong, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
