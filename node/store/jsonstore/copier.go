@@ -101,12 +101,12 @@ func (c *copier) copySegment(ctx context.Context, seg *segment) error {
 
 func (c *copier) copyLine(seg *segment, l line, raw []byte, off int64) error {
 	switch {
-	case l.kind == kindSealed:
+	case l.kind == kindSealed || off == 0: // the seal, or the header
 		return nil
 	case !l.ok && c.s.index.flagDamage(seg.id, off, off+int64(len(raw))):
 		seg.stuck.Store(true)
 		return fmt.Errorf("%w: %s at byte %d", errStuck, seg.name(), off)
-	case !l.ok: // the header, or damage that nothing depends on
+	case !l.ok: // damage that nothing depends on
 		return nil
 	}
 	from := spot{seg.id, uint32(off), uint32(len(raw))}

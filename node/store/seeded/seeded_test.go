@@ -1,7 +1,5 @@
 //go:build seeded
 
-// Package seeded puts bugs that lose data into a copy of the store, one after the other, and wants the store's tests to
-// notice each. It takes minutes, and runs with -tags seeded only.
 package seeded
 
 import (
@@ -45,6 +43,7 @@ var bugs = []bug{
 	{"compaction carries older records past damage", "jsonstore/compact.go", "&& !(seg.lost && doubt)", "&& !(seg.lost && doubt && s == nil)"},
 }
 
+// TestEachSeededBugIsNoticed puts the bugs into a copy of the store, one at a time. It takes minutes.
 func TestEachSeededBugIsNoticed(t *testing.T) {
 	root := moduleRoot(t)
 	for _, b := range bugs {
