@@ -38,7 +38,7 @@ type Desired struct {
 
 // NodeMeta is the Meta of a node, shown in Consul's UI and read by package membership.
 func NodeMeta(id, disk, store string, replicas, slots int, zone, version string) map[string]string {
-	meta := map[string]string{
+	return map[string]string{
 		"node_id":  id,
 		"disk":     disk,
 		"store":    store,
@@ -47,8 +47,6 @@ func NodeMeta(id, disk, store string, replicas, slots int, zone, version string)
 		"zone":     zone,
 		"version":  version,
 	}
-	maps.DeleteFunc(meta, func(_, v string) bool { return v == "" })
-	return meta
 }
 
 // ServiceID is what Consul's UI shows the instance as.
