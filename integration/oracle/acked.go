@@ -14,7 +14,7 @@ func (r Reading) String() string {
 	if !r.Found {
 		return fmt.Sprintf("%s says absent", r.From)
 	}
-	return fmt.Sprintf("%s says %q", r.From, shorten(r.Value))
+	return fmt.Sprintf("%s says %q", r.From, shorten(r.Value, maxShownValue))
 }
 
 // CheckAcked returns an error unless each of the places was asked about each key that has an acknowledged write, and answered

@@ -69,7 +69,7 @@ type Op struct {
 }
 
 func (o Op) String() string {
-	what := fmt.Sprintf("%q", shorten(o.Value))
+	what := fmt.Sprintf("%q", shorten(o.Value, maxShownValue))
 	if o.Kind == Delete || o.Kind == Get && !o.Found {
 		what = "absent"
 	}
@@ -82,7 +82,7 @@ func (o Op) String() string {
 		text += " version " + o.Version
 	}
 	if o.Detail != "" {
-		text += " (" + shorten(o.Detail) + ")"
+		text += " (" + shorten(o.Detail, maxShownDetail) + ")"
 	}
 	return text
 }
@@ -98,9 +98,13 @@ func (o Op) settled() int64 {
 	return o.Return
 }
 
-// shorten keeps messages readable.
-func shorten(s string) string {
-	const most = 600
+// How much of a value, and of an explanation, messages show.
+const (
+	maxShownValue  = 80
+	maxShownDetail = 600
+)
+
+func shorten(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}

@@ -26,12 +26,12 @@ func checksum(body string) string {
 // CheckValue returns an error unless value came from MakeValue for this key, whole.
 func CheckValue(key, value string) error {
 	if len(value) < checksumLen || value[:checksumLen] != checksum(value[checksumLen:]) {
-		return fmt.Errorf("value of %q is damaged or cut short: %q", key, shorten(value))
+		return fmt.Errorf("value of %q is damaged or cut short: %q", key, shorten(value, maxShownValue))
 	}
 	var writer, sequence int
 	var owner string
 	if _, err := fmt.Sscanf(value[checksumLen:], "writer=%d sequence=%d key=%q", &writer, &sequence, &owner); err != nil {
-		return fmt.Errorf("value of %q was not written by this test: %q", key, shorten(value))
+		return fmt.Errorf("value of %q was not written by this test: %q", key, shorten(value, maxShownValue))
 	}
 	if owner != key {
 		return fmt.Errorf("value of %q belongs to the key %q", key, owner)
