@@ -37,7 +37,7 @@ func (c *Clock) Next(after Version) Version {
 		return Version{c.last, c.writer}
 	}
 	c.far = max(c.far, after.HLC, c.last) + 1
-	return Version{c.far, c.writer}
+	return Version{c.far, ^c.writer} // under another name: c.last reaches the same numbers one day
 }
 
 // Observe pushes the clock to v, so that what is stamped next is later, unless v lies too far ahead.

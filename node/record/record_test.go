@@ -123,6 +123,18 @@ func TestFarVersionIsFollowedButDragsNothing(t *testing.T) {
 	}
 }
 
+// What was stamped far ahead of the wall is not stamped again once the wall has come near.
+func TestFarVersionIsNotStampedAgainLater(t *testing.T) {
+	w := &wall{t: time.UnixMilli(1_000_000)}
+	c := record.NewClock(w.now, 7, 5*time.Second)
+	seen := at(1_005_001)
+	first := c.Next(seen) // and nobody has seen it when the next one is stamped
+	w.move(10 * time.Millisecond)
+	if second := c.Next(seen); second == first {
+		t.Fatalf("two writes share version %v", first)
+	}
+}
+
 func TestVersionsOfOneClockDiffer(t *testing.T) {
 	w := &wall{t: time.UnixMilli(1_000_000)}
 	c := record.NewClock(w.now, 7, 5*time.Second)
