@@ -65,6 +65,7 @@ const (
 
 // A Pulled is what a node holds of a slot's past, as of one moment after it promised the config of the request.
 type Pulled struct {
+	Node    string              // the identity of the node that answers, as configs name it: its address may have been another's
 	Settled *placement.Config   // the latest config that it held everything of; nil for none
 	History []*placement.Config // the configs that it has promised since, oldest first
 	Records []record.Record     // sorted by key; at most one where Key was given

@@ -20,6 +20,7 @@ const (
 var (
 	errPageTooLong    = fmt.Errorf("a page of a slot has more than %d records", MaxPage)
 	errHistoryTooLong = fmt.Errorf("a slot's history has more than %d configs", MaxHistory)
+	errEmptyPage      = errors.New("a page of a slot has no records, and says that there are more")
 	errNoRecord       = errors.New("a record of a page has no key or no version")
 )
 
@@ -38,6 +39,8 @@ func (p *Pulled) size() int {
 // check returns why p can't be sent to someone who accepts values of maxValue bytes, nil if it can.
 func (p *Pulled) check(maxValue int) error {
 	switch {
+	case len(p.Node) > MaxNodeID:
+		return errNodeIDTooLong
 	case len(p.History) > MaxHistory:
 		return errHistoryTooLong
 	case len(p.Records) > MaxPage:
@@ -62,7 +65,8 @@ func appendPulled(b []byte, p *Pulled) []byte {
 	if p.More {
 		flags |= pulledMore
 	}
-	b = appendConfig(append(b, flags), p.Settled)
+	b = appendShort16(append(b, flags), p.Node)
+	b = appendConfig(b, p.Settled)
 	b = append(b, byte(len(p.History)))
 	for _, config := range p.History {
 		b = appendConfig(b, config)
@@ -84,6 +88,11 @@ func appendPulled(b []byte, p *Pulled) []byte {
 // pulled decodes what appendPulled appended. It shares no memory with the body.
 func (c *cursor) pulled(maxValue int, in *intern) (*Pulled, error) {
 	p := &Pulled{More: c.uint8()&pulledMore != 0}
+	node := c.short16()
+	if len(node) > MaxNodeID {
+		return nil, errNodeIDTooLong
+	}
+	p.Node = string(node)
 	var err error
 	if p.Settled, err = in.config(c.short16()); err != nil {
 		return nil, err
@@ -111,6 +120,9 @@ func (c *cursor) pulled(maxValue int, in *intern) (*Pulled, error) {
 			return nil, err
 		}
 		p.Records = append(p.Records, r)
+	}
+	if p.More && len(p.Records) == 0 {
+		return nil, errEmptyPage
 	}
 	return p, nil
 }

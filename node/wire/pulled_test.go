@@ -11,6 +11,7 @@ import (
 
 func somePulled() *Pulled {
 	return &Pulled{
+		Node:    "b/disk",
 		Settled: someConfig,
 		History: []*placement.Config{someConfig, {Generation: 9, Owners: []string{"d/1"}}},
 		Records: []record.Record{
@@ -54,6 +55,8 @@ func TestPulledIsBounded(t *testing.T) {
 		"a value too large": func(p *Pulled) { one.Value = make([]byte, testMax+1); p.Records[0] = one },
 		"a record unkeyed":  func(p *Pulled) { p.Records[0].Key = "" },
 		"a key too long":    func(p *Pulled) { p.Records[0].Key = strings.Repeat("k", MaxKey+1) },
+		"an empty page":     func(p *Pulled) { p.Records = nil },
+		"an endless name":   func(p *Pulled) { p.Node = strings.Repeat("n", MaxNodeID+1) },
 		"never written":     func(p *Pulled) { p.Records[0].Version = record.Version{} },
 	} {
 		p := somePulled()
