@@ -40,8 +40,8 @@ type waiting struct {
 func (e *entering) ready(slot int, config *placement.Config, key string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	entered := e.entryLocked(slot, config)
-	return entered != nil && entered.ready(key)
+	entered := e.slots[slot] // which stays in its config until a later one is durably promised
+	return entered != nil && entered.config.Equal(config) && entered.ready(key)
 }
 
 func (e *entry) ready(key string) bool {

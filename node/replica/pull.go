@@ -33,6 +33,8 @@ type collection struct {
 	req     *wire.Request
 	replies chan wire.Reply
 	room    int               // in replies
+	hasty   bool              // give up rather than ask anyone again
+	tried   map[string]bool   // who isn't asked again yet
 	asked   map[string]string // node id -> identity, while its answer is out
 	got     map[string]*wire.Pulled
 	because map[string]string // why a contact did not answer
@@ -41,24 +43,28 @@ type collection struct {
 func (r *Replica) newCollection(slot int, s *state, req *wire.Request) *collection {
 	return &collection{
 		r: r, slot: slot, s: s, req: req, replies: make(chan wire.Reply, maxContacts), room: maxContacts,
-		asked: map[string]string{}, got: map[string]*wire.Pulled{}, because: map[string]string{},
+		tried: map[string]bool{}, asked: map[string]string{}, got: map[string]*wire.Pulled{}, because: map[string]string{},
 	}
 }
 
-// run asks until the collection is complete, or ctx is done.
+// run asks until the collection is complete, or ctx is done. Who failed is asked again every pullAgain.
 func (c *collection) run(ctx context.Context) error {
 	again := time.NewTicker(pullAgain)
 	defer again.Stop()
 	for !c.complete() {
 		c.ask(ctx)
+		if c.hasty && len(c.asked) == 0 {
+			return c.incomplete()
+		}
 		select {
 		case reply := <-c.replies:
-			if err := c.take(reply); err != nil {
+			if err := c.take(ctx, reply); err != nil {
 				return err
 			}
 		case <-again.C:
+			clear(c.tried)
 		case <-ctx.Done():
-			return fmt.Errorf("waits for the slot's earlier owners: %s", c.missing())
+			return c.incomplete()
 		}
 		if c.r.slots[c.slot].Load() != c.s {
 			return errOvertaken
@@ -67,7 +73,7 @@ func (c *collection) run(ctx context.Context) error {
 	return nil
 }
 
-// ask sends the question to every contact that has neither answered nor has it before it.
+// ask sends the question to every contact that has neither answered, nor has it before it, nor failed just now.
 func (c *collection) ask(ctx context.Context) {
 	deadline := time.Now().Add(pullPatience)
 	if d, ok := ctx.Deadline(); ok {
@@ -81,7 +87,7 @@ func (c *collection) ask(ctx context.Context) {
 }
 
 func (c *collection) askOne(identity string, config *placement.Config, deadline time.Time) {
-	if _, done := c.got[identity]; done || identity == c.r.self || c.room == 0 {
+	if _, done := c.got[identity]; done || c.tried[identity] || identity == c.r.self || c.room == 0 {
 		return
 	}
 	owner := c.r.locate(identity)
@@ -92,7 +98,7 @@ func (c *collection) askOne(identity string, config *placement.Config, deadline 
 		c.because[identity] = "is not passing its check"
 		return
 	}
-	c.asked[owner.ID], c.room = identity, c.room-1
+	c.tried[identity], c.asked[owner.ID], c.room = true, identity, c.room-1
 	c.r.opt.Peers.Send(owner.ID, owner.Addr, c.req, deadline, c.replies)
 }
 
@@ -113,19 +119,25 @@ func (c *collection) contacts() []*placement.Config {
 	return configs
 }
 
-func (c *collection) take(reply wire.Reply) error {
-	identity := c.asked[reply.Node]
+// take counts one reply. Those who have promised a later config end the collection, once this node has promised it as well.
+func (c *collection) take(ctx context.Context, reply wire.Reply) error {
+	identity, resp := c.asked[reply.Node], reply.Response
 	delete(c.asked, reply.Node)
+	c.room++
 	switch {
 	case reply.Err != nil:
 		c.because[identity] = reply.Err.Error()
-	case reply.Response.Status == wire.OK && reply.Response.Pulled != nil:
-		c.got[identity] = reply.Response.Pulled
-	case reply.Response.Status == wire.Stale && reply.Response.Config != nil:
-		c.r.enqueue(&item{promise: reply.Response.Config, slot: c.slot, respond: func(wire.Response) {}})
+	case resp.Status == wire.OK && resp.Pulled != nil && resp.Pulled.Node != identity:
+		c.because[identity] = "is another by now: its disk is not the one it had"
+	case resp.Status == wire.OK && resp.Pulled != nil:
+		c.got[identity] = resp.Pulled
+	case resp.Status == wire.Stale && resp.Config != nil && resp.Config.Generation > c.req.Config.Generation:
+		if err := c.r.change(ctx, &item{slot: c.slot, promise: resp.Config}); err != nil {
+			return err
+		}
 		return errOvertaken
 	default:
-		c.because[identity] = reply.Response.Detail
+		c.because[identity] = resp.Detail
 	}
 	return nil
 }
@@ -171,17 +183,17 @@ func (c *collection) fenced(config *placement.Config) bool {
 	return n >= len(config.Owners)/2+1
 }
 
-// missing names those that have not answered, and why.
-func (c *collection) missing() string {
+// incomplete names those that have not answered, and why.
+func (c *collection) incomplete() error {
 	if len(c.because) == 0 {
-		return "no answer yet"
+		return errors.New("waits for the slot's earlier owners: no answer yet")
 	}
 	var said []string
 	for _, identity := range slices.Sorted(maps.Keys(c.because)) {
 		id, _, _ := strings.Cut(identity, "/")
 		said = append(said, id+" "+c.because[identity])
 	}
-	return strings.Join(said, ", ")
+	return errors.New("waits for the slot's earlier owners: " + strings.Join(said, ", "))
 }
 
 // await lets a request go on once its key has been pulled.
@@ -190,18 +202,30 @@ func (r *Replica) await(slot int, config *placement.Config, req *wire.Request, r
 	switch {
 	case !ok:
 		respond(wire.Response{Status: wire.NotReady, Detail: "is fetching too much from this slot's earlier owners already"})
-	case first:
-		r.work.Go(func() {
-			err := r.pullKey(slot, config, req.Key)
-			for _, w := range r.entering.done(slot, config, req.Key, err == nil) {
-				if err == nil || errors.Is(err, errOvertaken) {
-					r.Handle(w.req, w.respond)
-				} else {
-					w.respond(wire.Response{Status: wire.NotReady, Detail: err.Error()})
-				}
-			}
-		})
+	case first && !r.spawn(func() { r.goOn(slot, config, req.Key, r.pullKey(slot, config, req.Key)) }):
+		r.goOn(slot, config, req.Key, errors.New(stopping.Detail))
 	}
+}
+
+// goOn lets those go on who waited for key, whose pull has ended with err.
+func (r *Replica) goOn(slot int, config *placement.Config, key string, err error) {
+	for _, w := range r.entering.done(slot, config, key, err == nil) {
+		if err == nil || errors.Is(err, errOvertaken) {
+			r.Handle(w.req, w.respond)
+		} else {
+			w.respond(wire.Response{Status: wire.NotReady, Detail: err.Error()})
+		}
+	}
+}
+
+// spawn starts work that Run waits for; false if Run is ending.
+func (r *Replica) spawn(work func()) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if !r.stopped {
+		r.work.Go(work)
+	}
+	return !r.stopped
 }
 
 // pullKey fetches what the earlier owners hold of key, and makes the newest of it this node's own.
@@ -288,7 +312,7 @@ func (r *Replica) snapshot(slot int, s *state, req *wire.Request) wire.Response 
 	if len(s.History) > wire.MaxHistory {
 		return wire.Response{Status: wire.NotReady, Detail: fmt.Sprintf("has promised %d generations of this slot and settled none of them", len(s.History))}
 	}
-	p := &wire.Pulled{Settled: s.Settled, History: s.History}
+	p := &wire.Pulled{Node: r.self, Settled: s.Settled, History: s.History}
 	if req.Key != "" {
 		rec, ok, err := r.store.Get(req.Key)
 		switch {

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	settleEvery  = time.Second // slots that could not be settled are tried again
-	settleSlots  = 4           // at a time
-	settleValues = 64          // fetched at a time for one slot
-	windowTime   = 10 * time.Second
+	settleEvery  = time.Second      // slots that could not be settled are tried again
+	settleSlots  = 4                // at a time
+	settleValues = 16               // fetched at a time for one slot
+	windowTime   = 10 * time.Second // for one page, or for one lot of values
 )
 
 // Settle fetches in the background what this node should hold and doesn't yet, slot by slot, until ctx is done. Requests don't wait for it: their keys
@@ -101,14 +101,15 @@ func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config
 // pullWindow brings the keys behind cursor up to date, as far as one page of each contact reaches, and returns where that
 // ends. Versions are compared first, so that only values that this node lacks travel.
 func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Config, cursor string) (end string, more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, windowTime)
-	defer cancel()
 	s := r.slots[slot].Load()
 	if s == nil || !s.Promised.Equal(config) {
 		return "", false, errOvertaken
 	}
 	c := r.newCollection(slot, s, &wire.Request{Op: wire.OpPull, Config: config, Slot: slot, After: cursor, HeadOnly: true})
-	if err := c.run(ctx); err != nil {
+	c.hasty = true // other slots wait for their turn
+	within, cancel := context.WithTimeout(ctx, windowTime)
+	defer cancel()
+	if err := c.run(within); err != nil {
 		return "", false, err
 	}
 	end, more = c.end()
@@ -137,16 +138,29 @@ func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Co
 			fetch = append(fetch, fetching{key, want[key].node})
 		}
 	}
-	for batch := range slices.Chunk(fetch, settleValues) {
-		recs, err := r.fetch(ctx, config, batch)
-		if err != nil {
-			return "", false, err
+	return end, more, r.bring(ctx, slot, config, fetch)
+}
+
+// bring fetches records and makes them this node's own, some at a time. What has come is kept, whatever becomes of the rest.
+func (r *Replica) bring(ctx context.Context, slot int, config *placement.Config, fetch []fetching) error {
+	for len(fetch) > 0 {
+		recs, err := r.fetch(ctx, config, fetch[:min(len(fetch), settleValues)])
+		if len(recs) == 0 {
+			return err
 		}
 		if err := r.absorb(ctx, slot, config, recs); err != nil {
-			return "", false, err
+			return err
+		}
+		came := make(map[string]bool, len(recs))
+		for _, rec := range recs {
+			came[rec.Key] = true
+		}
+		fetch = slices.DeleteFunc(fetch, func(f fetching) bool { return came[f.key] })
+		if err := r.throttle(ctx, recs); err != nil {
+			return err
 		}
 	}
-	return end, more, nil
+	return nil
 }
 
 // end returns how far the pages that were collected reach: to the shortest one's end.
@@ -165,36 +179,42 @@ func (c *collection) end() (end string, more bool) {
 // A fetching is a key and who holds its newest record.
 type fetching struct{ key, identity string }
 
-// fetch gets the whole records of one batch.
-func (r *Replica) fetch(ctx context.Context, config *placement.Config, batch []fetching) ([]record.Record, error) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(windowTime)
-	}
+// fetch gets the whole records of one batch. It returns those that came, and why others did not.
+func (r *Replica) fetch(ctx context.Context, config *placement.Config, batch []fetching) (recs []record.Record, err error) {
+	ctx, cancel := context.WithTimeout(ctx, windowTime)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
 	replies := make(chan wire.Reply, len(batch))
+	from := map[string]string{} // node id -> identity
+	pending := 0
 	for _, f := range batch {
 		owner := r.locate(f.identity)
+		if !owner.Passing {
+			err = fmt.Errorf("%s is not passing its check", owner.ID)
+			continue
+		}
+		from[owner.ID] = f.identity
 		r.opt.Peers.Send(owner.ID, owner.Addr, &wire.Request{Op: wire.OpPull, Config: config, Key: f.key}, deadline, replies)
+		pending++
 	}
-	recs := make([]record.Record, 0, len(batch))
-	for range batch {
+	for ; pending > 0; pending-- {
 		select {
 		case reply := <-replies:
-			if reply.Err != nil {
-				return nil, reply.Err
-			}
-			if reply.Response.Status != wire.OK || reply.Response.Pulled == nil {
-				return nil, fmt.Errorf("%s %s", reply.Node, reply.Response.Detail)
-			}
-			recs = append(recs, reply.Response.Pulled.Records...)
-			if err := r.throttle(ctx, reply.Response.Pulled.Records); err != nil {
-				return nil, err
+			switch p := reply.Response.Pulled; {
+			case reply.Err != nil:
+				err = reply.Err
+			case reply.Response.Status != wire.OK || p == nil:
+				err = fmt.Errorf("%s %s", reply.Node, reply.Response.Detail)
+			case p.Node != from[reply.Node] || len(p.Records) == 0:
+				err = fmt.Errorf("%s no longer holds what it held: its disk is another", reply.Node)
+			default:
+				recs = append(recs, p.Records...)
 			}
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return recs, ctx.Err()
 		}
 	}
-	return recs, nil
+	return recs, err
 }
 
 // throttle keeps moving data within the rate that was given for it.
