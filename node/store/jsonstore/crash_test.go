@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"ringkv/node/store/disk/faulty"
@@ -12,13 +13,18 @@ import (
 // TestSurvivesPowerCutAtEveryOperation cuts the power before every change that a script makes to its disk, and keeps
 // nothing, half, all, or torn parts of what wasn't synced. What was acknowledged must be there, and a write under way wholly or not at all.
 func TestSurvivesPowerCutAtEveryOperation(t *testing.T) {
-	states := 0
-	for seed := range uint64(3) {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { states += cutPower(t, seed) })
-	}
-	t.Logf("%d states", states)
-	if states < 5000 && !t.Failed() {
-		t.Errorf("only %d states were tried, want at least 5000", states)
+	var states atomic.Int64
+	t.Run("seeds", func(t *testing.T) {
+		for seed := range uint64(3) {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				states.Add(int64(cutPower(t, seed)))
+			})
+		}
+	})
+	t.Logf("%d states", states.Load())
+	if states.Load() < minStates && !t.Failed() {
+		t.Errorf("only %d states were tried, want at least %d", states.Load(), minStates)
 	}
 }
 
@@ -44,7 +50,7 @@ func cutPower(t *testing.T, seed uint64) (states int) {
 		}
 		return nil
 	})
-	for _, s := range script(rng, 100) {
+	for _, s := range script(rng, steps) {
 		if err := r.do(s); err != nil {
 			t.Fatalf("step %+v: %v", s, err)
 		}

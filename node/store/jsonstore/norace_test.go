@@ -2,4 +2,8 @@
 
 package jsonstore
 
-const every = 1
+const (
+	every     = 1
+	steps     = 100
+	minStates = 5000
+)
