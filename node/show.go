@@ -132,7 +132,7 @@ func (n *node) status() any {
 // disk is noticed no other way, and costs others more than a dead node.
 const (
 	diskInterval = 2 * time.Second
-	diskPatience = time.Second
+	diskPatience = 3 * time.Second
 )
 
 func (n *node) watchDisk(ctx context.Context, log *slog.Logger) error {
