@@ -66,7 +66,7 @@ type Store interface {
 	Head(key string) (h Head, ok bool)
 	// Walk calls fn for the records of a slot in the order of their keys, beginning after the key `after`, until fn
 	// returns false. A record written meanwhile may be missed. Damaged records are passed over, and once the walk is done
-	// ErrCorrupt tells of them.
+	// ErrCorrupt tells of them, or that the slot is in doubt (see Doubter) and may lack others.
 	Walk(slot int, after string, fn func(record.Record) bool) error
 	// SlotState returns what was last stored of the slot, nil if nothing was.
 	SlotState(slot int) []byte

@@ -303,6 +303,15 @@ func TestQuarantinesDamageInTheMiddle(t *testing.T) {
 			if _, _, err := s.Get("never was"); errors.Is(err, store.ErrCorrupt) != (c.doubtful > 0) {
 				t.Errorf("Get(never was): %v", err)
 			}
+			elsewhere := (hashring.SlotOf("damaged-key") + 1) % hashring.Slots
+			err = s.Walk(elsewhere, "", func(record.Record) bool { return true })
+			if errors.Is(err, store.ErrCorrupt) != (c.doubtful > 0) {
+				t.Errorf("Walk of another slot: %v", err)
+			}
+			err = s.Walk(hashring.SlotOf("damaged-key"), "", func(record.Record) bool { return true })
+			if !errors.Is(err, store.ErrCorrupt) {
+				t.Errorf("Walk of the damaged slot: %v, want %v", err, store.ErrCorrupt)
+			}
 			if st := s.Stats(); st.Damaged != 1 || st.Doubtful != c.doubtful {
 				t.Errorf("Stats() = %+v, want 1 damaged, %d doubtful", st, c.doubtful)
 			}

@@ -124,6 +124,9 @@ func (s *Store) Walk(slot int, after string, fn func(record.Record) bool) error 
 			break
 		}
 	}
+	if t := &s.index.tables[slot]; damaged == nil && t.doubts() {
+		damaged = fmt.Errorf("%w: a line whose key can't be read may have been of slot %d", store.ErrCorrupt, slot)
+	}
 	return damaged
 }
 
@@ -141,6 +144,13 @@ func (s *Store) Doubtful(slot int) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.doubt || t.stateBad
+}
+
+// doubts reports whether a key of the slot may be missing, or have a newer record than the one known.
+func (t *table) doubts() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.doubt
 }
 
 // MaxVersion implements store.Store.
