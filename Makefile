@@ -52,6 +52,8 @@ unit:
 	go vet ./...
 	@if test "$$(go env CGO_ENABLED)" = 1; then echo go test -race ./... && go test -race ./...; \
 	else echo go test ./... && go test ./... && echo "THE RACE DETECTOR DID NOT RUN: IT NEEDS A C COMPILER" && test "$$CI" != true; fi
+	@echo go test ./node/store/jsonstore, with power cuts at every step, of which the race detector leaves time for few
+	@go test ./node/store/jsonstore
 
 modules:
 	@for m in $(MODULES); do echo "$$m: go vet, go test"; (cd $$m && go vet ./... && go test ./...) || exit; done
