@@ -202,11 +202,11 @@ func checkHonest(t *testing.T, s *Store, want content, why string) (corrupt int)
 	t.Helper()
 	for key, r := range want.records {
 		got, ok, err := s.Get(key)
-		h, known := s.Head(key)
+		h, _ := s.Head(key)
 		switch {
 		case errors.Is(err, store.ErrCorrupt):
 			corrupt++
-			if h, known = s.Head(key); !known || !h.Damaged {
+			if h, known := s.Head(key); !known || !h.Damaged {
 				t.Fatalf("%s: Head(%q) = %v, %v of a damaged key", why, key, h, known)
 			}
 		case key == "last" && err == nil && !ok: // taken for a torn write

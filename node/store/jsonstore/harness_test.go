@@ -122,7 +122,6 @@ type runner struct {
 	store   *Store
 	acked   content
 	flying  *store.Batch // not acknowledged yet
-	refused []store.Batch
 }
 
 func newRunner(d disk.Disk, o Options) *runner {
