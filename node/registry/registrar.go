@@ -24,13 +24,8 @@ const (
 	aliveText    = "The process is alive."
 )
 
-// Errors of the order of calls.
-var (
-	// ErrRunning is returned by a Run while another one is under way.
-	ErrRunning = errors.New("the registrar runs already")
-	// ErrDrained is returned by a Run after Drain: a program that has left doesn't come back.
-	ErrDrained = errors.New("the registrar was drained")
-)
+// ErrRunning is returned by a Run while another one is under way.
+var ErrRunning = errors.New("the registrar runs already")
 
 // Options of a Registrar. Zero fields mean the defaults.
 type Options struct {
@@ -99,13 +94,14 @@ func (r *Registrar) State() State {
 	return state
 }
 
-// Run registers the program and keeps it registered until ctx is done or Drain is called, and returns nil then. Call it
-// once the program listens. Without Consul it tries again for ever. It doesn't deregister: that is Drain's.
+// Run registers the program and keeps it registered until ctx is done or Drain is called, and returns nil then: at once
+// after a Drain, as a program that was told to stop while it started leaves before it has come. Call it once the program
+// listens. Without Consul it tries again for ever. It doesn't deregister: that is Drain's.
 func (r *Registrar) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done, err := r.start(cancel)
-	if err != nil {
+	if done == nil {
 		return err
 	}
 	defer done()
@@ -116,13 +112,13 @@ func (r *Registrar) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// start makes this Run the one that Drain will stop. done must be called at its end.
+// start makes this Run the one that Drain will stop. done must be called at its end; it is nil if there is to be no Run.
 func (r *Registrar) start(stop context.CancelFunc) (done func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.drained:
-		return nil, ErrDrained
+		return nil, nil
 	case r.stop != nil:
 		return nil, ErrRunning
 	}
