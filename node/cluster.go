@@ -90,6 +90,9 @@ func (c *cluster) register(ctx context.Context, cfg config, addr net.Addr, kept 
 	if err != nil {
 		return nil, err
 	}
+	if err := refuseDouble(ctx, kept.id, advertise, membership.NewConsulQuery(client, cfg.service), membership.NewHTTPProbe(), log); err != nil {
+		return nil, err
+	}
 	tags := []string{version}
 	if cfg.zone != "" {
 		tags = append(tags, cfg.zone)
