@@ -28,6 +28,7 @@ type cluster struct {
 	nodes map[string]*testNode
 	doc   *placement.Document
 	view  atomic.Pointer[placement.View] // the newest one, and that of all who have none of their own
+	moves moves
 
 	mu  sync.Mutex // guards rng
 	rng *rand.Rand
@@ -38,9 +39,12 @@ type cluster struct {
 // A testNode is one node and how the network treats it.
 type testNode struct {
 	id    string
-	store store.Store
 	clock *testClock
 	view  atomic.Pointer[placement.View] // nil: the cluster's
+	wake  chan struct{}                  // has Settle look at the view
+
+	store store.Store // changed while the node is down
+	disk  int         // so many were wiped before this one
 
 	mu      sync.Mutex // guards the rest
 	replica wire.Handler
@@ -61,14 +65,18 @@ func (c *testClock) now() time.Time { return time.Now().Add(time.Duration(c.skew
 
 func newCluster(t *testing.T, seed uint64, replicas int, ids ...string) *cluster {
 	t.Helper()
-	doc, err := placement.FixedDocument(ids, replicas)
+	c := &cluster{t: t, nodes: map[string]*testNode{}, rng: rand.New(rand.NewPCG(seed, 1))}
+	for _, id := range ids {
+		c.add(id)
+	}
+	doc, err := placement.First(c.placed(ids), replicas, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{t: t, nodes: map[string]*testNode{}, doc: doc, rng: rand.New(rand.NewPCG(seed, 1))}
+	c.doc = doc
 	c.passing(ids...)
 	for _, id := range ids {
-		c.add(id)
+		c.start(id)
 	}
 	t.Cleanup(func() {
 		c.messages.Wait()
@@ -79,26 +87,40 @@ func newCluster(t *testing.T, seed uint64, replicas int, ids ...string) *cluster
 	return c
 }
 
-// add makes a node and starts it.
+// add makes a node, which is down.
 func (c *cluster) add(id string) {
-	c.t.Helper()
 	c.ids = append(c.ids, id)
-	c.nodes[id] = &testNode{id: id, store: memstore.Open(), clock: new(testClock), got: map[wire.Op]int{}}
-	c.start(id)
+	c.nodes[id] = &testNode{id: id, store: memstore.Open(), clock: new(testClock), wake: make(chan struct{}, 1), down: true, got: map[wire.Op]int{}}
 }
+
+// placed returns the nodes as a placement names them.
+func (c *cluster) placed(ids []string) (nodes []placement.Node) {
+	for _, id := range ids {
+		nodes = append(nodes, placement.Node{ID: id, Weight: 1, Disk: c.nodes[id].diskName()})
+	}
+	return nodes
+}
+
+func (n *testNode) diskName() string { return fmt.Sprint("disk", n.disk) }
 
 // passing makes a view in which just these nodes pass.
 func (c *cluster) passing(ids ...string) {
 	c.t.Helper()
+	c.view.Store(c.viewOf(ids))
+}
+
+// viewOf returns the view of the present document in which just these nodes pass.
+func (c *cluster) viewOf(ids []string) *placement.View {
+	c.t.Helper()
 	snap := &membership.Snapshot{Changed: time.Now()}
 	for _, id := range ids {
-		snap.Members = append(snap.Members, membership.Member{Member: hashring.Member{ID: id, Weight: 1}, Addr: id + ":1"})
+		snap.Members = append(snap.Members, membership.Member{Member: hashring.Member{ID: id, Weight: 1}, Disk: c.nodes[id].diskName(), Addr: id + ":1"})
 	}
 	view, err := placement.NewView(c.doc, snap)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.view.Store(view)
+	return view
 }
 
 // start starts a node, or starts it again over what its store has kept.
@@ -111,14 +133,14 @@ func (c *cluster) start(id string) {
 		}
 		return c.view.Load()
 	}
-	r, err := replica.New(n.store, replica.Options{ID: id, Now: n.clock.now, View: view, Peers: c})
+	r, err := replica.New(n.store, replica.Options{ID: id, Disk: n.diskName(), Now: n.clock.now, View: view, Peers: c})
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { r.Run(ctx) })
-	running.Go(func() { r.Settle(ctx, nil) })
+	running.Go(func() { r.Settle(ctx, n.wake) })
 	if err := r.Learn(ctx, c.view.Load()); err != nil {
 		c.t.Fatal(err)
 	}

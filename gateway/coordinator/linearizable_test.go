@@ -137,8 +137,8 @@ func (c *cluster) disturb(rng *rand.Rand, ids []string) {
 }
 
 func (c *cluster) breakNode(id string, rng *rand.Rand) {
-	switch rng.IntN(5) {
-	case 0:
+	switch rng.IntN(5 + c.moves.kills) {
+	default:
 		c.kill(id)
 	case 1:
 		c.set(id, func(n *testNode) { n.mute = true })
@@ -159,6 +159,7 @@ func (c *cluster) mend(id string) {
 	n.mute, n.deaf, n.silent, n.delay = false, false, false, 0
 	n.mu.Unlock()
 	if dead {
+		c.replaceDisk(id)
 		c.start(id)
 	}
 }

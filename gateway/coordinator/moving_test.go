@@ -10,57 +10,105 @@ import (
 	"time"
 
 	"ringkv/gateway/coordinator"
-	"ringkv/hashring"
-	"ringkv/hashring/membership"
 	"ringkv/hashring/placement"
 	"ringkv/integration/oracle"
 	"ringkv/node/record"
+	"ringkv/node/store/memstore"
 )
 
-// place moves the data to other nodes: it publishes the next generation to each viewer after a while of its own.
-func (c *cluster) place(ids []string, viewers []*atomic.Pointer[placement.View], late func() time.Duration) {
-	c.t.Helper()
-	var nodes []placement.Node
-	for _, id := range ids {
-		nodes = append(nodes, placement.Node{ID: id, Weight: 1})
+// moves are how a run moves data, and who is told of it when.
+type moves struct {
+	kills  int           // how much likelier it is than else that a node dies
+	eager  bool          // nodes settle at once, rather than some time
+	most   time.Duration // between two placements
+	wipe   string        // the node that loses its disk when it dies next; none if empty
+	atOnce int           // nodes of a placement, at the least
+
+	mu      sync.Mutex // guards the rest, and doc and the disks of nodes
+	viewers []*viewer
+	views   int
+}
+
+// A viewer has a view of its own, which may be late.
+type viewer struct {
+	view *atomic.Pointer[placement.View]
+	wake chan<- struct{}
+	mu   sync.Mutex // guards seen
+	seen int
+}
+
+func (v *viewer) see(view *placement.View, number int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if number <= v.seen {
+		return
 	}
-	doc, err := placement.Next(c.doc, nodes, "test")
+	v.seen = number
+	v.view.Store(view)
+	select {
+	case v.wake <- struct{}{}:
+	default:
+	}
+}
+
+// watch gives a viewer its first view.
+func (c *cluster) watch(view *atomic.Pointer[placement.View], wake chan<- struct{}) {
+	view.Store(c.view.Load())
+	c.moves.viewers = append(c.moves.viewers, &viewer{view: view, wake: wake})
+}
+
+// place moves the data to some of the nodes.
+func (c *cluster) place(rng *rand.Rand) {
+	c.t.Helper()
+	c.moves.mu.Lock()
+	defer c.moves.mu.Unlock()
+	least := c.moves.atOnce
+	var ids []string
+	for _, i := range rng.Perm(len(c.ids))[:least+rng.IntN(len(c.ids)-least+1)] {
+		ids = append(ids, c.ids[i])
+	}
+	doc, err := placement.Next(c.doc, c.placed(ids), "test")
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.doc = doc
-	view := c.viewOf(doc)
+	c.publishLocked()
+}
+
+// publishLocked tells every viewer of the placement and of who passes, which is everyone, each after a while of its own.
+func (c *cluster) publishLocked() {
+	c.t.Helper()
+	view := c.viewOf(c.ids)
 	c.view.Store(view)
-	for _, viewer := range viewers {
-		delay := late()
+	c.moves.views++
+	number := c.moves.views
+	for _, v := range c.moves.viewers {
+		c.mu.Lock()
+		delay := time.Duration(c.rng.Int64N(int64(60 * time.Millisecond)))
+		c.mu.Unlock()
 		c.messages.Go(func() {
 			time.Sleep(delay) // fake time
-			for {
-				old := viewer.Load()
-				if old.Generation() >= view.Generation() || viewer.CompareAndSwap(old, view) {
-					return
-				}
-			}
+			v.see(view, number)
 		})
 	}
 }
 
-// viewOf makes a view in which every node passes.
-func (c *cluster) viewOf(doc *placement.Document) *placement.View {
-	c.t.Helper()
-	snap := &membership.Snapshot{Changed: time.Now()}
-	for _, id := range c.ids {
-		snap.Members = append(snap.Members, membership.Member{Member: hashring.Member{ID: id, Weight: 1}, Addr: id + ":1"})
+// replaceDisk gives the node that is to be wiped, if it is this one, an empty disk. It keeps its id and address.
+func (c *cluster) replaceDisk(id string) {
+	c.moves.mu.Lock()
+	defer c.moves.mu.Unlock()
+	if c.moves.wipe != id {
+		return
 	}
-	view, err := placement.NewView(doc, snap)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return view
+	c.moves.wipe = ""
+	n := c.nodes[id]
+	n.store, n.disk = memstore.Open(), n.disk+1
+	c.publishLocked()
 }
 
 // TestLinearizableWhileTheRingChanges is TestLinearizable with data on the move: nodes join and leave, several
-// generations overtake each other, gateways and nodes learn of them late or never, and nodes die meanwhile.
+// generations overtake each other, gateways and nodes learn of them late or never, nodes die meanwhile, and in half of the
+// runs one comes back under its id with an empty disk.
 func TestLinearizableWhileTheRingChanges(t *testing.T) {
 	first, last := uint64(1), uint64(*seeds/5)
 	if *seed != 0 {
@@ -98,26 +146,33 @@ func movingRun(t *testing.T, seed uint64) []oracle.Op {
 		c := newCluster(t, seed, 3, "a", "b", "c")
 		for _, id := range []string{"d", "e", "f"} {
 			c.add(id)
+			c.start(id)
 		}
-		c.view.Store(c.viewOf(c.doc))
-		var viewers []*atomic.Pointer[placement.View]
+		c.moves.kills, c.moves.eager, c.moves.atOnce = 5*rng.IntN(2), rng.IntN(2) == 0, 1
+		c.moves.most = []time.Duration{4, 20, 80}[rng.IntN(3)] * time.Millisecond
+		if rng.IntN(2) == 0 { // one disk less is no loss where there are three copies
+			c.moves.wipe, c.moves.atOnce = c.ids[rng.IntN(3)], 3
+		}
+		c.passing(c.ids...)
 		for _, id := range c.ids {
-			viewers = append(viewers, &c.nodes[id].view)
+			n := c.nodes[id]
+			wake := n.wake
+			if !c.moves.eager {
+				wake = nil
+			}
+			c.watch(&n.view, wake)
 		}
 		var cos []*coordinator.Coordinator
 		for i := range 3 {
-			own := new(atomic.Pointer[placement.View])
-			viewers = append(viewers, own)
 			skew := time.Duration(rng.IntN(4000)-2000) * time.Millisecond
 			clock := record.NewClock(func() time.Time { return time.Now().Add(skew) }, uint64(i+1), 5*time.Second)
+			own := new(atomic.Pointer[placement.View])
+			c.watch(own, nil)
 			co, err := coordinator.New(own.Load, c, clock, coordinator.Options{Timeout: 400 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
 			cos = append(cos, co)
-		}
-		for _, v := range viewers {
-			v.Store(c.view.Load())
 		}
 		var clients sync.WaitGroup
 		for i := range 8 {
@@ -132,16 +187,16 @@ func movingRun(t *testing.T, seed uint64) []oracle.Op {
 		var faults sync.WaitGroup
 		faults.Go(func() { c.disturb(rng, c.ids) })
 		moves := rand.New(rand.NewPCG(seed, 4))
-		for range 2 + moves.IntN(4) {
-			time.Sleep(time.Duration(moves.IntN(80)) * time.Millisecond)
-			var ids []string
-			for _, i := range moves.Perm(len(c.ids))[:1+moves.IntN(len(c.ids))] {
-				ids = append(ids, c.ids[i])
+		for range 3 + moves.IntN(5) {
+			time.Sleep(time.Duration(moves.Int64N(int64(c.moves.most)))) // fake time
+			if moves.IntN(3) == 0 {
+				time.Sleep(time.Duration(moves.IntN(100)) * time.Millisecond)
 			}
-			c.place(ids, viewers, func() time.Duration { return time.Duration(moves.IntN(60)) * time.Millisecond })
+			c.place(moves)
 		}
 		clients.Wait()
 		faults.Wait()
+		c.place(moves) // without the disk that was wiped
 		c.wantSettled(10 * time.Second)
 		for i, co := range cos {
 			for _, key := range []string{"x", "y"} {
