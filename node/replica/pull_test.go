@@ -66,8 +66,8 @@ func nodesOf(ids ...string) (nodes []placement.Node) {
 	return nodes
 }
 
-// join runs a over st, without its background part.
-func join(t *testing.T, st *troubledStore, answer func(j *joining, node string, req *wire.Request) *wire.Response) *joining {
+// join runs a over st, without its background part. more nodes may pass beside a, b, c and d.
+func join(t *testing.T, st *troubledStore, answer func(j *joining, node string, req *wire.Request) *wire.Response, more ...string) *joining {
 	t.Helper()
 	first, err := placement.First(nodesOf("b", "c", "d"), 3, "test")
 	if err != nil {
@@ -78,7 +78,7 @@ func join(t *testing.T, st *troubledStore, answer func(j *joining, node string, 
 		t.Fatal(err)
 	}
 	snap := &membership.Snapshot{}
-	for _, n := range nodesOf("a", "b", "c", "d") {
+	for _, n := range nodesOf(append([]string{"a", "b", "c", "d"}, more...)...) {
 		snap.Members = append(snap.Members, membership.Member{Member: hashring.Member{ID: n.ID, Weight: 1}, Disk: n.Disk, Addr: n.ID + ":1"})
 	}
 	view, err := placement.NewView(doc, snap)

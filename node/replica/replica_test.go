@@ -28,6 +28,7 @@ type troubledStore struct {
 	fail     error
 	damaged  string // a key
 	doubtful int    // a slot, -1 for none
+	looked   func() // if set, called when Get has the record
 }
 
 func newStore() *troubledStore { return &troubledStore{Store: memstore.Open(), doubtful: -1} }
@@ -47,7 +48,11 @@ func (s *troubledStore) Get(key string) (record.Record, bool, error) {
 	if key == s.damaged {
 		return record.Record{}, false, fmt.Errorf("%w: %q", store.ErrCorrupt, key)
 	}
-	return s.Store.Get(key)
+	rec, ok, err := s.Store.Get(key)
+	if s.looked != nil {
+		s.looked()
+	}
+	return rec, ok, err
 }
 
 func (s *troubledStore) Head(key string) (store.Head, bool) {
