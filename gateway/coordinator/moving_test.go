@@ -148,7 +148,7 @@ func movingRun(t *testing.T, seed uint64) []oracle.Op {
 			c.add(id)
 			c.start(id)
 		}
-		c.moves.kills, c.moves.eager, c.moves.atOnce = 5*rng.IntN(2), rng.IntN(2) == 0, 1
+		c.moves.kills, c.moves.eager, c.moves.atOnce = 5*rng.IntN(2), rng.IntN(4) == 0, 1
 		c.moves.most = []time.Duration{4, 20, 80}[rng.IntN(3)] * time.Millisecond
 		if rng.IntN(2) == 0 { // one disk less is no loss where there are three copies
 			c.moves.wipe, c.moves.atOnce = c.ids[rng.IntN(3)], 3
