@@ -17,7 +17,7 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 0, "run only this `seed` of TestLinearizable, and print its history")
-	seeds = flag.Int("seeds", 100, "how `many` seeds the tests with disturbances run; those in which data moves as well, a fifth of it")
+	seeds = flag.Int("seeds", 100, "how `many` seeds the tests with disturbances run; those in which data moves as well, an eighth of it")
 )
 
 // TestLinearizable lets clients with skewed clocks read, write and delete two keys through three coordinators while nodes

@@ -110,7 +110,7 @@ func (c *cluster) replaceDisk(id string) {
 // generations overtake each other, gateways and nodes learn of them late or never, nodes die meanwhile, and in half of the
 // runs one comes back under its id with an empty disk.
 func TestLinearizableWhileTheRingChanges(t *testing.T) {
-	first, last := uint64(1), uint64(*seeds/5)
+	first, last := uint64(1), uint64(*seeds/8)
 	if *seed != 0 {
 		first, last = *seed, *seed
 	}
