@@ -83,6 +83,8 @@ func (g *gateway) waits() []string {
 		return []string{"this gateway is shutting down"}
 	case view == nil && g.source.Members.Snapshot() == nil:
 		return []string{"nothing is known of the nodes yet: is Consul up, and CONSUL_HTTP_ADDR right?"}
+	case view == nil && g.source.Problem() != nil:
+		return []string{"the placement in Consul is not taken: " + g.source.Problem().Error()}
 	case view == nil:
 		return []string{"there is no placement yet: it is written once the first nodes pass their checks"}
 	case len(view.Nodes()) == 0:

@@ -27,7 +27,8 @@ type Source struct {
 	*Views
 	Members   Members
 	Documents Documents
-	Outage    func() time.Time // when Consul was last out of reach; the zero time if it never was
+	Outage    func() time.Time // when Consul was last out of reach, for either question; the zero time if it never was
+	Problem   func() error     // why the placement that Consul holds isn't taken; nil if it is, or if none is known
 	parts     []func(context.Context) error
 }
 
@@ -49,7 +50,13 @@ func FromConsul(client *api.Client, o SourceOptions) (*Source, error) {
 		return nil, err
 	}
 	s := newSource(members, documents, o)
-	s.Outage = documents.LastOutage
+	s.Outage = func() time.Time {
+		if members.State() == membership.Blind { // who passes is as old as that, be the placement ever so fresh
+			return time.Now()
+		}
+		return documents.LastOutage()
+	}
+	s.Problem = documents.Err
 	s.parts = append(s.parts, members.Run, documents.Run)
 	return s, nil
 }
@@ -66,6 +73,7 @@ func FromList(list []string, o SourceOptions) (*Source, error) {
 	}
 	s := newSource(members, NewStatic(doc), o)
 	s.Outage = func() time.Time { return time.Time{} }
+	s.Problem = func() error { return nil }
 	s.parts = append(s.parts, members.Run)
 	return s, nil
 }
