@@ -1,0 +1,194 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"ringkv/hashring/placement"
+	"ringkv/node/wire"
+)
+
+const (
+	pullPatience = 1500 * time.Millisecond // how long requests wait for a key to be pulled
+	pullAgain    = 50 * time.Millisecond   // until those that didn't answer are asked again
+	maxContacts  = 256                     // asked in one pull, repetitions included
+)
+
+// errOvertaken ends a pull because this node has promised a later config, or must.
+var errOvertaken = errors.New("a later config has been promised")
+
+// A collection asks all who may hold something of a slot's past what that is. It is complete when nothing that was acknowledged in any earlier config can
+// have been missed.
+type collection struct {
+	r       *Replica
+	slot    int
+	s       *state // of this node, at the start
+	req     *wire.Request
+	replies chan wire.Reply
+	room    int               // in replies
+	hasty   bool              // give up rather than ask anyone again
+	tried   map[string]bool   // who isn't asked again yet
+	asked   map[string]string // node id -> identity, while its answer is out
+	got     map[string]*wire.Pulled
+	because map[string]string // why a contact did not answer
+}
+
+func (r *Replica) newCollection(slot int, s *state, req *wire.Request) *collection {
+	return &collection{
+		r: r, slot: slot, s: s, req: req, replies: make(chan wire.Reply, maxContacts), room: maxContacts,
+		tried: map[string]bool{}, asked: map[string]string{}, got: map[string]*wire.Pulled{}, because: map[string]string{},
+	}
+}
+
+// run asks until the collection is complete, or ctx is done. Who failed is asked again every pullAgain.
+func (c *collection) run(ctx context.Context) error {
+	again := time.NewTicker(pullAgain)
+	defer again.Stop()
+	for !c.complete() {
+		c.ask(ctx)
+		if c.hasty && len(c.asked) == 0 {
+			return c.incomplete()
+		}
+		select {
+		case reply := <-c.replies:
+			if err := c.take(ctx, reply); err != nil {
+				return err
+			}
+		case <-again.C:
+			clear(c.tried)
+		case <-ctx.Done():
+			return c.incomplete()
+		}
+		if c.r.slots[c.slot].Load() != c.s {
+			return errOvertaken
+		}
+	}
+	return nil
+}
+
+// ask sends the question to every contact that has neither answered, nor has it before it, nor failed just now.
+func (c *collection) ask(ctx context.Context) {
+	deadline := time.Now().Add(pullPatience)
+	if d, ok := ctx.Deadline(); ok {
+		deadline = d
+	}
+	for _, contact := range c.contacts() {
+		for _, identity := range contact.Owners {
+			c.askOne(identity, contact, deadline)
+		}
+	}
+}
+
+func (c *collection) askOne(identity string, config *placement.Config, deadline time.Time) {
+	if _, done := c.got[identity]; done || c.tried[identity] || identity == c.r.self || c.room == 0 {
+		return
+	}
+	owner := c.r.locate(identity)
+	if _, out := c.asked[owner.ID]; out {
+		return
+	}
+	if !owner.Passing {
+		c.because[identity] = "is not passing its check"
+		return
+	}
+	c.tried[identity], c.asked[owner.ID], c.room = true, identity, c.room-1
+	c.r.opt.Peers.Send(owner.ID, owner.Addr, c.req, deadline, c.replies)
+}
+
+// contacts returns the configs whose owners may know something: those of the placement's history, those that this node
+// remembers, and those that others have told of.
+func (c *collection) contacts() []*placement.Config {
+	configs := c.r.history(c.slot)
+	configs = append(configs, c.s.History...)
+	if c.s.Settled != nil {
+		configs = append(configs, c.s.Settled)
+	}
+	for _, got := range c.got {
+		configs = append(configs, got.History...)
+		if got.Settled != nil {
+			configs = append(configs, got.Settled)
+		}
+	}
+	return configs
+}
+
+// take counts one reply. Those who have promised a later config end the collection, once this node has promised it as well.
+func (c *collection) take(ctx context.Context, reply wire.Reply) error {
+	identity, resp := c.asked[reply.Node], reply.Response
+	delete(c.asked, reply.Node)
+	c.room++
+	switch {
+	case reply.Err != nil:
+		c.because[identity] = reply.Err.Error()
+	case resp.Status == wire.OK && resp.Pulled != nil && resp.Pulled.Node != identity:
+		c.because[identity] = "is another by now: its disk is not the one it had"
+	case resp.Status == wire.OK && resp.Pulled != nil:
+		c.got[identity] = resp.Pulled
+	case resp.Status == wire.Stale && resp.Config != nil && resp.Config.Generation > c.req.Config.Generation:
+		if err := c.r.change(ctx, &item{slot: c.slot, promise: resp.Config}); err != nil {
+			return err
+		}
+		return errOvertaken
+	default:
+		c.because[identity] = resp.Detail
+	}
+	return nil
+}
+
+// complete is the rule by which a config is entered. Let the base be the latest config that anyone here has settled. For the base, and for each config after it
+// that anyone here has promised, a majority of the owners must have answered, after promising ours: then none of them can still acknowledge
+// anything, and what they did acknowledge was seen. With a base that is our own config, one answer is enough.
+func (c *collection) complete() bool {
+	base := c.s.Settled
+	between := map[uint64]*placement.Config{}
+	note := func(settled *placement.Config, history []*placement.Config) {
+		if settled != nil && (base == nil || settled.Generation > base.Generation) {
+			base = settled
+		}
+		for _, config := range history {
+			between[config.Generation] = config
+		}
+	}
+	note(c.s.Settled, c.s.History)
+	for _, got := range c.got {
+		note(got.Settled, got.History)
+	}
+	if base == nil {
+		return false
+	}
+	between[base.Generation] = base
+	for generation, config := range between {
+		if generation >= base.Generation && generation < c.req.Config.Generation && !c.fenced(config) {
+			return false
+		}
+	}
+	return true
+}
+
+// fenced reports whether a majority of the config's owners have answered, this node counted.
+func (c *collection) fenced(config *placement.Config) bool {
+	n := 0
+	for _, identity := range config.Owners {
+		if _, ok := c.got[identity]; ok || identity == c.r.self {
+			n++
+		}
+	}
+	return n >= len(config.Owners)/2+1
+}
+
+// incomplete names those that have not answered, and why.
+func (c *collection) incomplete() error {
+	if len(c.because) == 0 {
+		return errors.New("waits for the slot's earlier owners: no answer yet")
+	}
+	var said []string
+	for _, identity := range slices.Sorted(maps.Keys(c.because)) {
+		id, _, _ := strings.Cut(identity, "/")
+		said = append(said, id+" "+c.because[identity])
+	}
+	return errors.New("waits for the slot's earlier owners: " + strings.Join(said, ", "))
+}
