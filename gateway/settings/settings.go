@@ -93,9 +93,15 @@ func CheckListen(addr string) error {
 	return nil
 }
 
+// maxAddr bounds an address, which with a fixed list is a node's id as well, and travels with each request.
+const maxAddr = 100
+
 // CheckDial says what is wrong with addresses that others are to dial.
 func CheckDial(flag string, addrs ...string) error {
 	for _, addr := range addrs {
+		if len(addr) > maxAddr {
+			return fmt.Errorf("-%s: %.40q... is longer than %d bytes", flag, addr, maxAddr)
+		}
 		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" || port == "0" {
 			return fmt.Errorf("-%s: %q is no host:port that others can dial", flag, addr)
 		}
