@@ -45,6 +45,9 @@ func TestContradictionsAreRefused(t *testing.T) {
 		"-addr nohost":                   "-addr",
 		"-nodes a:1,b":                   `"b"`,
 		"-unknown":                       "-unknown",
+		"-nodes h:1,g:2,h:1":             "h:1 twice",
+		"-rebalance-after 1ms":           "-rebalance-after",
+		"-move-rate fast":                "-move-rate",
 		"-log-format xml -service a_b_c": "; ",
 	} {
 		_, err := parseConfig(strings.Fields(args), io.Discard)
@@ -60,7 +63,7 @@ func TestHelpExplainsEachFlag(t *testing.T) {
 		t.Fatalf("parseConfig(-h) = %v, want flag.ErrHelp", err)
 	}
 	for _, name := range []string{"addr", "advertise", "id", "data", "store", "replicas", "nodes", "service", "tags", "zone", "weight",
-		"check-interval", "check-timeout", "destroy", "max-value", "max-clock-skew", "log-level", "log-format"} {
+		"check-interval", "check-timeout", "rebalance-after", "move-rate", "destroy", "max-value", "max-clock-skew", "log-level", "log-format"} {
 		if !strings.Contains(out.String(), "  -"+name+" ") {
 			t.Errorf("-h says nothing of -%s", name)
 		}

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"ringkv/gateway/settings"
 )
 
 // version is set by the linker.
@@ -29,6 +31,9 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "kvnode:", strings.ReplaceAll(err.Error(), "\n", "; "))
+		if usage := (*settings.UsageError)(nil); errors.As(err, &usage) {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }

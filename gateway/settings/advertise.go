@@ -59,7 +59,7 @@ func InList(list []string, given, port string) (string, error) {
 		if slices.Contains(list, given) {
 			return given, nil
 		}
-		return "", fmt.Errorf("-advertise %s is none of -nodes: name this node there in the same way", given)
+		return "", &UsageError{fmt.Sprintf("-advertise %s is none of -nodes: name this node there in the same way", given)}
 	}
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
@@ -73,7 +73,7 @@ func InList(list []string, given, port string) (string, error) {
 		}
 	}
 	if len(mine) != 1 {
-		return "", fmt.Errorf("-nodes names this node %d times (port %s on this host): want once, or say which with -advertise", len(mine), port)
+		return "", &UsageError{fmt.Sprintf("-nodes names this node %d times (port %s on this host): want once, or say which with -advertise", len(mine), port)}
 	}
 	return mine[0], nil
 }

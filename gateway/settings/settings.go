@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -75,6 +76,11 @@ func Parse(fs *flag.FlagSet, args []string, out io.Writer, about string) error {
 	return nil
 }
 
+// A UsageError says that flags contradict each other, or the machine they are given on: nothing was tried.
+type UsageError struct{ Problem string }
+
+func (e *UsageError) Error() string { return e.Problem }
+
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,62}$`)
 
 // CheckService says what is wrong with the name of a service in Consul.
@@ -98,7 +104,10 @@ const maxAddr = 100
 
 // CheckDial says what is wrong with addresses that others are to dial.
 func CheckDial(flag string, addrs ...string) error {
-	for _, addr := range addrs {
+	for i, addr := range addrs {
+		if slices.Contains(addrs[:i], addr) {
+			return fmt.Errorf("-%s names %s twice", flag, addr)
+		}
 		if len(addr) > maxAddr {
 			return fmt.Errorf("-%s: %.40q... is longer than %d bytes", flag, addr, maxAddr)
 		}

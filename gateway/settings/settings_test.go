@@ -101,8 +101,9 @@ func TestInList(t *testing.T) {
 		t.Errorf("InList, advertised = %q, %v, want %q", got, err, list[2])
 	}
 	for _, tt := range []struct{ advertise, port string }{{"", "5002"}, {"", "5009"}, {"127.0.0.1:5009", "5009"}} {
-		if got, err := settings.InList(list, tt.advertise, tt.port); err == nil {
-			t.Errorf("InList(%q, %s) = %q, want an error", tt.advertise, tt.port, got)
+		got, err := settings.InList(list, tt.advertise, tt.port)
+		if usage := (*settings.UsageError)(nil); !errors.As(err, &usage) {
+			t.Errorf("InList(%q, %s) = %q, %v, want a UsageError", tt.advertise, tt.port, got, err)
 		}
 	}
 }
