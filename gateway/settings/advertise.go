@@ -96,17 +96,25 @@ func isOwn(host string, addrs []net.Addr) bool {
 	return false
 }
 
-// AgentHost returns a func that asks a Consul agent for the address that it is known by; the empty string if it doesn't
-// answer soon.
+// AgentHost returns a func that asks a Consul agent for the address that it is known by. One that was started at the same
+// moment is given a second to answer; then it is the empty string.
 func AgentHost(client *api.Client) func(context.Context) string {
 	return func(ctx context.Context) string {
-		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		var self struct{ Member struct{ Addr string } }
-		// https://developer.hashicorp.com/consul/api-docs/agent#read-configuration
-		if _, err := client.Raw().Query("/v1/agent/self", &self, (&api.QueryOptions{}).WithContext(ctx)); err != nil {
-			return ""
+		again := time.NewTicker(100 * time.Millisecond)
+		defer again.Stop()
+		for {
+			var self struct{ Member struct{ Addr string } }
+			// https://developer.hashicorp.com/consul/api-docs/agent#read-configuration
+			if _, err := client.Raw().Query("/v1/agent/self", &self, (&api.QueryOptions{}).WithContext(ctx)); err == nil {
+				return self.Member.Addr
+			}
+			select {
+			case <-ctx.Done():
+				return ""
+			case <-again.C:
+			}
 		}
-		return self.Member.Addr
 	}
 }

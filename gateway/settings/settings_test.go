@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/hashicorp/consul/api"
 
 	"ringkv/gateway/settings"
 )
@@ -89,6 +94,30 @@ func TestAdvertise(t *testing.T) {
 	got, err := settings.Advertise(ctx, "", "", "5000", agent("203.0.113.9"))
 	if err != nil || strings.HasPrefix(got, "203.0.113.9") || !strings.HasSuffix(got, ":5000") {
 		t.Errorf("with an agent on another host: %q, %v, want an address of this host", got, err)
+	}
+}
+
+func TestAgentHostGivesTheAgentAMoment(t *testing.T) {
+	asked := 0
+	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked < 3 {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprint(w, `{"Member":{"Addr":"192.0.2.9"}}`)
+	}))
+	defer agent.Close()
+	client, err := api.NewClient(&api.Config{Address: agent.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := settings.AgentHost(client)(t.Context()); got != "192.0.2.9" {
+		t.Errorf("AgentHost = %q after %d questions, want 192.0.2.9", got, asked)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := settings.AgentHost(client)(ctx); got != "" {
+		t.Errorf("AgentHost = %q for a program that is ending, want none", got)
 	}
 }
 
