@@ -47,7 +47,8 @@ func (n *node) routes(requests edge.Coordinator, links http.Handler, metrics *pr
 func (n *node) health() api.Health {
 	h := api.Health{State: edge.Ready, ID: n.kept.id, Version: version, Zone: n.cfg.zone, Store: n.cfg.store, AllSlots: hashring.Slots}
 	h.Slots, _ = n.data.Slots()
-	if view := n.cluster.source.View(); view != nil {
+	view, problem := n.cluster.source.View(), n.cluster.source.Problem()
+	if view != nil {
 		h.Members = len(view.Nodes())
 	}
 	switch broken := n.broken.Load(); {
@@ -55,6 +56,8 @@ func (n *node) health() api.Health {
 		h.State, h.Reason = edge.Draining, "this node is shutting down"
 	case broken != nil:
 		h.State, h.Reason = edge.Failed, *broken
+	case view == nil && problem != nil: // it can serve nothing, and whoever looks at its check should see why
+		h.State, h.Reason = edge.Starting, "the placement in Consul is not taken: "+problem.Error()
 	}
 	return h
 }
