@@ -30,7 +30,7 @@ func (w *Watcher) confirm(ctx context.Context) error {
 		w.index = nextIndex(0, answer.Index)
 		next, _ := passing(answer.Entries)
 		absent := missing(w.Snapshot().Members, next)
-		alive := serving(ctx, without(absent, inMaintenance(answer.Entries)), w.probe, probeTimeout)
+		alive := serving(ctx, without(absent, inMaintenance(answer.Entries)), patient(w.probe), probeTimeout+probeAgain)
 		if err := ctx.Err(); err != nil {
 			return err // and not: nobody answered
 		}

@@ -14,7 +14,7 @@
 //     index 0, which goes to a server and gives the whole set, or an honest error.
 //   - One node fewer is the ordinary failure and takes effect at once. All nodes fewer, or more than half of those that
 //     stood there within the last few seconds, or any at all when the watch was interrupted, is how a restarted agent or
-//     a wiped Consul looks: then a consistent read and the nodes' own /health-check decide. Nodes that don't answer go at once; those that do stay for up to 15 s,
+//     a wiped Consul looks: then a consistent read and the nodes' own /health-check decide. Nodes that refuse go at once, those that don't answer after a second, longer question; those that do stay for up to 15 s,
 //     in which their registrations come back. The last ring is never emptied: with nobody left to ask, requests fail by
 //     themselves, and fast.
 //   - Every minute or so the whole set is read afresh, which mends whatever index arithmetic could get wrong.

@@ -87,3 +87,17 @@ func serving(ctx context.Context, members []Member, probe Probe, timeout time.Du
 	}
 	return list
 }
+
+// patient returns a probe that asks a node which gave no answer in time once more, and waits for longer: that its machine is
+// busy is no reason to let go of it while Consul itself is in doubt. One that refuses is believed at once.
+func patient(probe Probe) Probe {
+	return func(ctx context.Context, m Member) error {
+		short, cancel := context.WithTimeout(ctx, probeTimeout)
+		defer cancel()
+		err := probe(short, m)
+		if err != nil && short.Err() != nil && ctx.Err() == nil {
+			return probe(ctx, m)
+		}
+		return err
+	}
+}

@@ -26,6 +26,7 @@ const (
 	holdFor      = 15 * time.Second       // how long a node stays that answers while Consul lists it no more
 	holdReread   = time.Second            // how often Consul is asked again meanwhile
 	probeTimeout = 300 * time.Millisecond // of one node's own health check, when a shrinking is confirmed
+	probeAgain   = time.Second            // and of another one, if it gave no answer in that time
 )
 
 // A State is how a Watcher stands with Consul.
