@@ -3,32 +3,18 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
+	"io"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
+
+	"ringkv/gateway/settings"
 )
 
 // version is set by the linker.
 var version = "dev"
 
-func main() {
-	cfg, err := parseConfig(os.Args[1:], os.Stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "kvgateway:", strings.ReplaceAll(err.Error(), "\n", "; "))
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err = run(ctx, cfg, cfg.log.Logger(os.Stderr))
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "kvgateway:", strings.ReplaceAll(err.Error(), "\n", "; "))
-		os.Exit(1)
-	}
+func main() { os.Exit(settings.Main("kvgateway", os.Args[1:], os.Stdout, os.Stderr, start)) }
+
+func start(args []string, out io.Writer) (func(context.Context) error, error) {
+	cfg, err := parseConfig(args, out)
+	return func(ctx context.Context) error { return run(ctx, cfg, cfg.log.Logger(os.Stderr)) }, err
 }
