@@ -56,7 +56,7 @@ func (o *operation) ask(need func() int, v values) ([]answer, error) {
 func (o *operation) askOnce(need int, v values) ([]answer, error) {
 	candidates := o.candidates()
 	if len(candidates) < need {
-		return nil, o.failure(ErrQuorumUnavailable, true, 0, need, "could be asked")
+		return nil, o.failure(ErrQuorumUnavailable, true, len(candidates), need, "could be asked")
 	}
 	a := &asking{o: o, left: candidates, replies: make(chan wire.Reply, len(candidates))}
 	for i := range need {

@@ -148,7 +148,7 @@ func TestOwnersThatDoNotPassAreNotAsked(t *testing.T) {
 		}
 		c.passing("c")
 		_, err := co.Put(t.Context(), "k", []byte("w"), "")
-		wantError(t, err, coordinator.ErrQuorumUnavailable, true, "a is not passing", "b is not passing", "of 2 needed")
+		wantError(t, err, coordinator.ErrQuorumUnavailable, true, "a is not passing", "b is not passing", "1 of 2 needed")
 		_, err = co.Get(t.Context(), "k", coordinator.ReadOptions{})
 		wantError(t, err, coordinator.ErrQuorumUnavailable, true, "a is not passing")
 		if rec, err := co.Get(t.Context(), "k", coordinator.ReadOptions{Stale: true}); err != nil || string(rec.Value) != "v" {

@@ -16,20 +16,24 @@ import (
 )
 
 var (
-	seed  = flag.Uint64("seed", 0, "run only this `seed` of TestLinearizable, and print its history")
+	seed  = flag.Uint64("seed", 0, "run only this `seed`, and print its history")
 	seeds = flag.Int("seeds", 100, "how `many` seeds the tests with disturbances run; those in which data moves as well, an eighth of it")
 )
 
 // TestLinearizable lets clients with skewed clocks read, write and delete two keys through three coordinators while nodes
 // die, come back, stand still and lose messages, and asks whether each key's history could have been that of one copy.
-func TestLinearizable(t *testing.T) {
-	first, last := uint64(1), uint64(*seeds)
+func TestLinearizable(t *testing.T) { wantLinearizable(t, *seeds, disturbedRun) }
+
+// wantLinearizable runs so many seeds, or the one that was asked for, and checks the history of each.
+func wantLinearizable(t *testing.T, seeds int, run func(t *testing.T, seed uint64) []oracle.Op) {
+	t.Helper()
+	first, last := uint64(1), uint64(seeds)
 	if *seed != 0 {
 		first, last = *seed, *seed
 	}
 	acknowledged := 0
 	for s := first; s <= last; s++ {
-		ops := disturbedRun(t, s)
+		ops := run(t, s)
 		for _, op := range ops {
 			if op.Outcome == oracle.OK {
 				acknowledged++
@@ -39,7 +43,10 @@ func TestLinearizable(t *testing.T) {
 			}
 		}
 		if err := oracle.CheckLinear(ops, time.Minute); err != nil {
-			t.Fatalf("seed %d (repeat with -run TestLinearizable -seed %d): %v", s, s, err)
+			t.Fatalf("seed %d (repeat with -run '^%s$' -seed %d): %v", s, t.Name(), s, err)
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d (repeat with -run '^%s$' -seed %d)", s, t.Name(), s)
 		}
 	}
 	if runs := int(last - first + 1); acknowledged < 40*runs {

@@ -109,33 +109,7 @@ func (c *cluster) replaceDisk(id string) {
 // TestLinearizableWhileTheRingChanges is TestLinearizable with data on the move: nodes join and leave, several
 // generations overtake each other, gateways and nodes learn of them late or never, nodes die meanwhile, and in half of the
 // runs one comes back under its id with an empty disk.
-func TestLinearizableWhileTheRingChanges(t *testing.T) {
-	first, last := uint64(1), uint64(*seeds/8)
-	if *seed != 0 {
-		first, last = *seed, *seed
-	}
-	acknowledged := 0
-	for s := first; s <= last; s++ {
-		ops := movingRun(t, s)
-		for _, op := range ops {
-			if op.Outcome == oracle.OK {
-				acknowledged++
-			}
-			if *seed != 0 {
-				t.Log(op)
-			}
-		}
-		if err := oracle.CheckLinear(ops, time.Minute); err != nil {
-			t.Fatalf("seed %d (repeat with -run %s -seed %d): %v", s, t.Name(), s, err)
-		}
-		if t.Failed() {
-			t.Fatalf("seed %d (repeat with -run %s -seed %d)", s, t.Name(), s)
-		}
-	}
-	if runs := int(last - first + 1); acknowledged < 40*runs {
-		t.Fatalf("only %d operations acknowledged in %d runs: that shows nothing", acknowledged, runs)
-	}
-}
+func TestLinearizableWhileTheRingChanges(t *testing.T) { wantLinearizable(t, *seeds/8, movingRun) }
 
 func movingRun(t *testing.T, seed uint64) []oracle.Op {
 	var history *oracle.History
