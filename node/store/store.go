@@ -25,6 +25,8 @@ var (
 type Head struct {
 	Version record.Version
 	Deleted bool
+	// Marked is set where the record is Derived, or has an Origin or a Ballot: Get tells. Few records are.
+	Marked bool
 	// Damaged is set where the record, or perhaps a newer one of the key, is damaged on disk: Get says ErrCorrupt. Version is then the newest
 	// that is known, zero when none is. It must not be taken for an answer about the key.
 	Damaged bool
@@ -34,6 +36,8 @@ type Head struct {
 type Batch struct {
 	Records []record.Record
 	Slots   []SlotState
+	// Drop lists slots of which every record is forgotten, for good and before Records are stored. Their states stay, or are those in Slots.
+	Drop []int
 }
 
 // A SlotState is what the replica wants remembered about one slot: opaque to the store, one JSON value in one line.
@@ -68,6 +72,14 @@ type Store interface {
 	// returns false. A record written meanwhile may be missed. Damaged records are passed over, and once the walk is done
 	// ErrCorrupt tells of them, or that the slot is in doubt (see Doubter) and may lack others.
 	Walk(slot int, after string, fn func(record.Record) bool) error
+	// Heads is Walk without the values, and without touching the disk. Damaged records come with Damaged set. ErrCorrupt where the slot is in doubt.
+	Heads(slot int, after string, fn func(key string, h Head) bool) error
+	// Digest returns a sum over the keys, versions and deletions of the slot's records, in whatever order they came: two stores
+	// with the same records have the same digest, whatever their ballots. It costs nothing to ask.
+	Digest(slot int) uint64
+	// Forget gives up the slot's tombstones of versions up to and including upTo that have no ballot above that: Get, Head, Walk, Heads and Digest are without
+	// them from now on. It need not last: after the store was opened again they may be back, until Forget is called anew.
+	Forget(slot int, upTo record.Version) error
 	// SlotState returns what was last stored of the slot, nil if nothing was.
 	SlotState(slot int) []byte
 	// MaxVersion returns a version not older than any stored since the store was made.

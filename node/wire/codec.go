@@ -34,6 +34,7 @@ func frameLimit(maxValue int) int { return max(maxValue, maxPage) + MaxHistory*m
 var (
 	errMalformed     = errors.New("the message is cut short, or goes on behind its end")
 	errKeyLength     = fmt.Errorf("the key must have 1 to %d bytes", MaxKey)
+	errKeyOfSlot     = errors.New("a question about a slot names a key")
 	errTypeTooLong   = fmt.Errorf("the content type is longer than %d bytes", MaxType)
 	errValueTooLarge = errors.New("the value is larger than -max-value")
 	errTooManyOwners = fmt.Errorf("the config has more than %d owners", MaxOwners)
@@ -45,22 +46,35 @@ var (
 
 const (
 	flagHeadOnly = 1 << iota // in a request
-	flagDeleted              // of the record
 	flagRecord               // in a response: there is a record
 	flagVersion              // in a response: there is a version
 	flagPulled               // in a response: there is what was pulled
+	flagFirm                 // in a response
+	flagVirtual              // in a response
 )
 
 // carriesRecord reports whether requests of this op bring a record.
-func (op Op) carriesRecord() bool { return op == OpWrite || op == OpWriteBack }
+func (op Op) carriesRecord() bool {
+	return op == OpWrite || op == OpWriteBack || op == OpAccept || op == OpSync
+}
+
+// carriesBallot reports whether requests of this op name a ballot.
+func (op Op) carriesBallot() bool { return op == OpPrepare || op == OpGuard || op == OpFloor }
+
+// ofSlot reports whether requests of this op are about a slot: always, or where they name no key.
+func (op Op) ofSlot() bool { return op == OpPull || op.ofSlotOnly() }
+
+func (op Op) ofSlotOnly() bool { return op == OpGuard || op == OpFloor || op == OpSlot }
 
 // check returns why req can't be sent to someone who accepts values of maxValue bytes, nil if it can.
 func (req *Request) check(maxValue int) error {
 	switch {
-	case req.Op < OpRead || req.Op > OpPull:
+	case req.Op < OpRead || req.Op > OpSlot:
 		return fmt.Errorf("there is no operation %d", req.Op)
-	case len(req.Key) == 0 && req.Op != OpPull || len(req.Key) > MaxKey || len(req.After) > MaxKey:
+	case len(req.Key) == 0 && !req.Op.ofSlot() || len(req.Key) > MaxKey || len(req.After) > MaxKey:
 		return errKeyLength
+	case len(req.Key) > 0 && req.Op.ofSlotOnly():
+		return errKeyOfSlot
 	case req.Slot < 0 || req.Slot > math.MaxUint16:
 		return errSlot
 	case req.Config == nil:
@@ -96,15 +110,15 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 	if req.HeadOnly {
 		flags |= flagHeadOnly
 	}
-	if req.Record.Deleted {
-		flags |= flagDeleted
-	}
 	b = append(b, byte(req.Op), flags)
 	b = appendConfig(b, req.Config)
 	b = appendShort16(b, req.Key)
-	if req.Op == OpPull {
+	if req.Op.ofSlot() {
 		b = binary.LittleEndian.AppendUint16(b, uint16(req.Slot))
 		b = appendShort16(b, req.After)
+	}
+	if req.Op.carriesBallot() {
+		b = appendVersion(b, req.Ballot)
 	}
 	if req.Op.carriesRecord() {
 		b = appendVersion(b, req.Base)
@@ -118,7 +132,7 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Request) error {
 	c := cursor{rest: body}
 	req.Op = Op(c.uint8())
-	if req.Op < OpRead || req.Op > OpPull {
+	if req.Op < OpRead || req.Op > OpSlot {
 		return errUnknownOp // its body may be of any form: not looked at
 	}
 	flags := c.uint8()
@@ -128,11 +142,14 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 		return err
 	}
 	key := c.short16()
-	if !c.short && (len(key) == 0 && req.Op != OpPull || len(key) > MaxKey) {
+	switch {
+	case !c.short && (len(key) == 0 && !req.Op.ofSlot() || len(key) > MaxKey):
 		return errKeyLength
+	case len(key) > 0 && req.Op.ofSlotOnly():
+		return errKeyOfSlot
 	}
 	req.Key = string(key)
-	if req.Op == OpPull {
+	if req.Op.ofSlot() {
 		req.Slot = c.uint16()
 		after := c.short16()
 		if len(after) > MaxKey {
@@ -140,9 +157,12 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 		}
 		req.After = string(after)
 	}
+	if req.Op.carriesBallot() {
+		req.Ballot = c.version()
+	}
 	if req.Op.carriesRecord() {
 		req.Base = c.version()
-		req.Record.Key, req.Record.Deleted = req.Key, flags&flagDeleted != 0
+		req.Record.Key = req.Key
 		if err := c.record(&req.Record, owned, maxValue, in); err != nil {
 			return err
 		}
@@ -188,11 +208,14 @@ func appendResponse(b []byte, id uint64, resp *Response) (frame, value []byte) {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint64(beginFrame(b, kindResponse), id)
 	var flags byte
-	if resp.Record.Deleted {
-		flags |= flagDeleted
-	}
-	if !resp.Record.Version.IsZero() {
+	if !resp.Record.Version.IsZero() || !resp.Record.Ballot.IsZero() {
 		flags |= flagRecord
+	}
+	if resp.Firm {
+		flags |= flagFirm
+	}
+	if resp.Virtual {
+		flags |= flagVirtual
 	}
 	if !resp.Version.IsZero() {
 		flags |= flagVersion
@@ -220,6 +243,7 @@ func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Res
 	c := cursor{rest: body}
 	resp.Status = Status(c.uint8())
 	flags := c.uint8()
+	resp.Firm, resp.Virtual = flags&flagFirm != 0, flags&flagVirtual != 0
 	var err error
 	if resp.Config, err = in.config(c.short16()); err != nil {
 		return err
@@ -235,7 +259,6 @@ func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Res
 		resp.Version = c.version()
 	}
 	if flags&flagRecord != 0 {
-		resp.Record.Deleted = flags&flagDeleted != 0
 		if err := c.record(&resp.Record, owned, maxValue, in); err != nil {
 			return err
 		}
@@ -250,9 +273,54 @@ func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Res
 	return nil
 }
 
-// appendRecord appends all of r but its key and whether it is deleted. A large value is returned instead.
+// What is said of a record in one byte.
+const (
+	markDeleted = 1 << iota
+	markDerived
+	markOrigin // its origin follows
+	markBallot // its ballot follows
+)
+
+// appendHead appends all of r but its key, type and value.
+func appendHead(b []byte, r *record.Record) []byte {
+	var marks byte
+	if r.Deleted {
+		marks |= markDeleted
+	}
+	if r.Derived {
+		marks |= markDerived
+	}
+	if !r.Origin.IsZero() {
+		marks |= markOrigin
+	}
+	if !r.Ballot.IsZero() {
+		marks |= markBallot
+	}
+	b = appendVersion(append(b, marks), r.Version)
+	if marks&markOrigin != 0 {
+		b = appendVersion(b, r.Origin)
+	}
+	if marks&markBallot != 0 {
+		b = appendVersion(b, r.Ballot)
+	}
+	return b
+}
+
+func (c *cursor) head(r *record.Record) {
+	marks := c.uint8()
+	r.Deleted, r.Derived = marks&markDeleted != 0, marks&markDerived != 0
+	r.Version = c.version()
+	if marks&markOrigin != 0 {
+		r.Origin = c.version()
+	}
+	if marks&markBallot != 0 {
+		r.Ballot = c.version()
+	}
+}
+
+// appendRecord appends all of r but its key. A large value is returned instead.
 func appendRecord(b []byte, r *record.Record) (frame, value []byte) {
-	b = appendVersion(b, r.Version)
+	b = appendHead(b, r)
 	b = appendShort16(b, r.Type)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.Value)))
 	if len(r.Value) >= largeValue {
@@ -262,7 +330,7 @@ func appendRecord(b []byte, r *record.Record) (frame, value []byte) {
 }
 
 func (c *cursor) record(r *record.Record, owned bool, maxValue int, in *intern) error {
-	r.Version = c.version()
+	c.head(r)
 	contentType := c.short16()
 	if len(contentType) > MaxType {
 		return errTypeTooLong

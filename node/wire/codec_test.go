@@ -50,13 +50,26 @@ func randomVersion(r *rand.Rand) record.Version {
 }
 
 func randomRecord(r *rand.Rand, key string) record.Record {
-	return record.Record{Key: key, Version: randomVersion(r), Deleted: r.IntN(2) == 0, Type: string(randomBytes(r, MaxType)), Value: append([]byte{}, randomBytes(r, testMax)...)}
+	rec := record.Record{Key: key, Version: randomVersion(r), Deleted: r.IntN(2) == 0, Derived: r.IntN(2) == 0, Type: string(randomBytes(r, MaxType)), Value: append([]byte{}, randomBytes(r, testMax)...)}
+	if r.IntN(2) == 0 {
+		rec.Origin = randomVersion(r)
+	}
+	if r.IntN(2) == 0 {
+		rec.Ballot = randomVersion(r)
+	}
+	return rec
 }
 
 func TestRequestRoundTrip(t *testing.T) {
 	r, known := rand.New(rand.NewPCG(1, 2)), newIntern()
 	for range 2000 {
-		want := Request{Op: OpRead + Op(r.IntN(3)), Config: randomConfig(r), Key: "k" + string(randomBytes(r, MaxKey-1)), HeadOnly: r.IntN(2) == 0}
+		want := Request{Op: OpRead + Op(r.IntN(int(OpSlot))), Config: randomConfig(r), Key: "k" + string(randomBytes(r, MaxKey-1)), HeadOnly: r.IntN(2) == 0}
+		if want.Op.ofSlotOnly() {
+			want.Key, want.Slot, want.After = "", r.IntN(1<<16), string(randomBytes(r, MaxKey))
+		}
+		if want.Op.carriesBallot() {
+			want.Ballot = randomVersion(r)
+		}
 		if want.Op.carriesRecord() {
 			want.Record, want.Base = randomRecord(r, want.Key), randomVersion(r)
 		}
@@ -77,7 +90,7 @@ func TestRequestRoundTrip(t *testing.T) {
 func TestResponseRoundTrip(t *testing.T) {
 	r, known := rand.New(rand.NewPCG(3, 4)), newIntern()
 	for range 2000 {
-		want := Response{Status: OK + Status(r.IntN(10)), Detail: strings.Repeat("ä", r.IntN(MaxDetail/2))}
+		want := Response{Status: OK + Status(r.IntN(10)), Firm: r.IntN(2) == 0, Virtual: r.IntN(2) == 0, Detail: strings.Repeat("ä", r.IntN(MaxDetail/2))}
 		if r.IntN(2) == 0 {
 			want.Config = randomConfig(r)
 		}
@@ -163,6 +176,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"large value":         {write(func(r *Request) { r.Record.Value = make([]byte, testMax+1) }), errValueTooLarge},
 		"many owners":         {&Request{Op: OpRead, Key: "key", Config: &placement.Config{Owners: owners}}, errTooManyOwners},
 		"long owner":          {&Request{Op: OpRead, Key: "key", Config: &placement.Config{Owners: []string{strings.Repeat("n", MaxNodeID+1)}}}, errNodeIDTooLong},
+		"a key of a slot":     {&Request{Op: OpSlot, Key: "key", Config: someConfig}, errKeyOfSlot},
 		"no config":           {&Request{Op: OpRead, Key: "key"}, errNoConfig},
 		"operation not known": {write(func(r *Request) { r.Op = 200 }), errUnknownOp},
 	} {

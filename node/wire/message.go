@@ -15,13 +15,26 @@ type Op uint8
 const (
 	// OpRead asks for the record of Key. With HeadOnly the value stays behind.
 	OpRead Op = 1 + iota
-	// OpWrite asks to store Record, a client's write.
+	// OpWrite asks to store Record, a client's write whose version was stamped after a query. A newer write that may have been under way at the same time covers it.
 	OpWrite
 	// OpWriteBack asks to store Record, which a read found on fewer owners than it needs.
 	OpWriteBack
 	// OpPull asks a node to promise Config and then to say what it holds of the slot's past: of Key, or, where that is empty, of the keys of
 	// Slot behind After, as many as fit a page. With HeadOnly the values stay behind. Nodes ask it of each other.
 	OpPull
+	// OpPrepare asks not to take any version of Key below Ballot from now on, and then for the record of Key.
+	OpPrepare
+	// OpAccept asks to store Record, whose version is a ballot that was prepared in the same Config.
+	OpAccept
+	// OpSync asks an owner that has settled Config to hold Record, or something newer. Owners ask it of each other.
+	OpSync
+	// OpGuard asks an owner that has settled Config not to take any version up to Ballot in Slot from now on, and then for the heads that it holds
+	// of the slot up to that version, page by page behind After. Owners ask it of each other.
+	OpGuard
+	// OpFloor tells an owner that has settled Config that all of them hold everything up to Ballot in Slot, so that tombstones up to there can go.
+	OpFloor
+	// OpSlot asks how a node stands to Slot, whatever it has promised: Settled, Floor and Digest of Pulled come back. Nodes ask it of each other.
+	OpSlot
 )
 
 // A Request is about one key in one config of its slot. It is immutable once sent.
@@ -29,11 +42,12 @@ type Request struct {
 	Op       Op
 	Config   *placement.Config
 	Key      string
-	Slot     int            // OpPull without Key
-	After    string         // OpPull without Key
+	Slot     int            // without Key
+	After    string         // OpPull without Key, OpGuard
 	HeadOnly bool           // OpRead and OpPull
-	Record   record.Record  // OpWrite and OpWriteBack; Record.Key is Key
-	Base     record.Version // OpWrite only: the newest version that the writer had seen of the key, zero if none
+	Record   record.Record  // OpWrite, OpWriteBack, OpAccept, OpSync; Record.Key is Key
+	Base     record.Version // OpWrite and OpAccept: the newest version that the writer had seen of the key, zero if none
+	Ballot   record.Version // OpPrepare, OpGuard, OpFloor
 }
 
 // A Status is a node's answer in one word. All but OK and Failed are definite refusals: nothing was stored by this
@@ -67,6 +81,9 @@ const (
 type Pulled struct {
 	Node    string              // the identity of the node that answers, as configs name it: its address may have been another's
 	Settled *placement.Config   // the latest config that it held everything of; nil for none
+	Guard   record.Version      // it takes nothing in this slot up to this version
+	Floor   record.Version      // a key of this slot that it doesn't hold counts as deleted at this version
+	Digest  uint64              // OpSlot: of what it holds of the slot
 	History []*placement.Config // the configs that it has promised since, oldest first
 	Records []record.Record     // sorted by key; at most one where Key was given
 	More    bool                // there are keys behind the last of Records
@@ -76,10 +93,12 @@ type Pulled struct {
 type Response struct {
 	Status  Status
 	Config  *placement.Config // Stale: the config promised
-	Record  record.Record     // OpRead, OK: what is held; the zero Version if nothing is
-	Version record.Version    // Superseded: the version that stands in the way
+	Record  record.Record     // OpRead and OpPrepare, OK: what is held; the zero Version if nothing is
+	Firm    bool              // OpRead, OK: Record counts as accepted in this config
+	Virtual bool              // OpRead and OpPrepare, OK: Record stands for a tombstone that was collected: all owners know it
+	Version record.Version    // Superseded: the version that stands in the way; OpRead, OK: what a new version must be above besides Record's
 	Detail  string            // for people, when Status isn't OK
-	Pulled  *Pulled           // OpPull, OK
+	Pulled  *Pulled           // OpPull, OpGuard and OpSlot, OK
 }
 
 // A Reply is what became of one Request: the node's Response, or Err.

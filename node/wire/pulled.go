@@ -14,14 +14,14 @@ import (
 const (
 	MaxPage    = 512 // records
 	MaxHistory = 128 // configs
-	maxPage    = MaxPage * (MaxKey + MaxType + 64)
+	maxPage    = MaxPage * (MaxKey + MaxType + 96)
 )
 
 var (
 	errPageTooLong    = fmt.Errorf("a page of a slot has more than %d records", MaxPage)
 	errHistoryTooLong = fmt.Errorf("a slot's history has more than %d configs", MaxHistory)
 	errEmptyPage      = errors.New("a page of a slot has no records, and says that there are more")
-	errNoRecord       = errors.New("a record of a page has no key or no version")
+	errNoRecord       = errors.New("a record of a page has no key, or neither version nor ballot")
 )
 
 const pulledMore = 1
@@ -31,7 +31,7 @@ func (p *Pulled) size() int {
 	size := 0
 	for i := range p.Records {
 		r := &p.Records[i]
-		size += 64 + len(r.Key) + len(r.Type) + len(r.Value)
+		size += 96 + len(r.Key) + len(r.Type) + len(r.Value)
 	}
 	return size
 }
@@ -67,6 +67,8 @@ func appendPulled(b []byte, p *Pulled) []byte {
 	}
 	b = appendShort16(append(b, flags), p.Node)
 	b = appendConfig(b, p.Settled)
+	b = appendVersion(appendVersion(b, p.Guard), p.Floor)
+	b = binary.LittleEndian.AppendUint64(b, p.Digest)
 	b = append(b, byte(len(p.History)))
 	for _, config := range p.History {
 		b = appendConfig(b, config)
@@ -74,12 +76,7 @@ func appendPulled(b []byte, p *Pulled) []byte {
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(p.Records)))
 	for i := range p.Records {
 		r := &p.Records[i]
-		var deleted byte
-		if r.Deleted {
-			deleted = 1
-		}
-		b = append(appendShort16(b, r.Key), deleted)
-		b = appendShort16(appendVersion(b, r.Version), r.Type)
+		b = appendShort16(appendHead(appendShort16(b, r.Key), r), r.Type)
 		b = append(binary.LittleEndian.AppendUint32(b, uint32(len(r.Value))), r.Value...)
 	}
 	return b
@@ -97,6 +94,7 @@ func (c *cursor) pulled(maxValue int, in *intern) (*Pulled, error) {
 	if p.Settled, err = in.config(c.short16()); err != nil {
 		return nil, err
 	}
+	p.Guard, p.Floor, p.Digest = c.version(), c.version(), c.uint64()
 	configs := int(c.uint8())
 	if configs > MaxHistory {
 		return nil, errHistoryTooLong
@@ -128,7 +126,8 @@ func (c *cursor) pulled(maxValue int, in *intern) (*Pulled, error) {
 }
 
 func (c *cursor) pulledRecord(maxValue int, in *intern) (record.Record, error) {
-	r := record.Record{Key: string(c.short16()), Deleted: c.uint8() == 1, Version: c.version()}
+	r := record.Record{Key: string(c.short16())}
+	c.head(&r)
 	contentType := c.short16()
 	length := c.uint32()
 	switch {
@@ -141,7 +140,7 @@ func (c *cursor) pulledRecord(maxValue int, in *intern) (record.Record, error) {
 	if c.short {
 		return r, errMalformed
 	}
-	if r.Key == "" || len(r.Key) > MaxKey || r.Version.IsZero() {
+	if r.Key == "" || len(r.Key) > MaxKey || r.Version.IsZero() && r.Ballot.IsZero() {
 		return r, errNoRecord
 	}
 	r.Type = in.contentType(contentType)

@@ -13,10 +13,14 @@ func somePulled() *Pulled {
 	return &Pulled{
 		Node:    "b/disk",
 		Settled: someConfig,
+		Guard:   record.Version{HLC: 3, Writer: 1},
+		Floor:   record.Version{HLC: 2, Writer: 1},
+		Digest:  77,
 		History: []*placement.Config{someConfig, {Generation: 9, Owners: []string{"d/1"}}},
 		Records: []record.Record{
 			{Key: "a", Version: record.Version{HLC: 5, Writer: 6}, Type: "text/plain", Value: []byte("value")},
-			{Key: "b", Version: record.Version{HLC: 7, Writer: 8}, Deleted: true},
+			{Key: "b", Version: record.Version{HLC: 7, Writer: 8}, Deleted: true, Derived: true, Origin: record.Version{HLC: 6}, Ballot: record.Version{HLC: 9}},
+			{Key: "c", Ballot: record.Version{HLC: 9}},
 		},
 		More: true,
 	}

@@ -94,6 +94,9 @@ func (s *Store) submit(r *request) error {
 var errBatch = errors.New("batch can't be stored")
 
 func (s *Store) checkBatch(b store.Batch) error {
+	if len(b.Drop) > 0 {
+		return fmt.Errorf("%w: slots can't be dropped", errBatch)
+	}
 	for i := range b.Records {
 		if n := len(b.Records[i].Key); n == 0 || n > maxKeyBytes {
 			return fmt.Errorf("%w: a key of %d bytes; 1 to %d are possible", errBatch, n, maxKeyBytes)

@@ -219,3 +219,34 @@ func (s *Store) Close() error {
 	err := s.writeHints(context.Background(), s.segments.list())
 	return errors.Join(err, s.probe.close(), s.segments.close())
 }
+
+// Heads implements store.Store.
+func (s *Store) Heads(slot int, after string, fn func(key string, h store.Head) bool) error {
+	if s.closed.Load() {
+		return store.ErrClosed
+	}
+	t := &s.index.tables[slot]
+	for _, key := range t.after(bytesOf(after)) {
+		if h, ok := s.Head(string(key)); ok && !fn(string(key), h) {
+			return nil
+		}
+	}
+	if t.doubts() {
+		return fmt.Errorf("%w: a line whose key can't be read may have been of slot %d", store.ErrCorrupt, slot)
+	}
+	return nil
+}
+
+// Digest implements store.Store.
+func (s *Store) Digest(slot int) uint64 {
+	var sum uint64
+	for _, key := range s.index.tables[slot].after(nil) {
+		if h, ok := s.Head(string(key)); ok {
+			sum += store.Fingerprint(string(key), h.Version, h.Deleted)
+		}
+	}
+	return sum
+}
+
+// Forget implements store.Store.
+func (s *Store) Forget(slot int, upTo record.Version) error { return s.Failed() }

@@ -26,8 +26,10 @@ type slot struct {
 	mu      sync.RWMutex // guards what follows
 	records map[string]record.Record
 	state   []byte
+	keys    int // with a value
 	deleted int
 	bytes   int64
+	digest  uint64
 }
 
 var _ store.Store = (*Store)(nil)
@@ -41,6 +43,9 @@ func (s *Store) Apply(b store.Batch) error {
 	defer s.apply.Unlock()
 	if s.closed.Load() {
 		return store.ErrClosed
+	}
+	for _, slot := range b.Drop {
+		s.slots[slot].drop()
 	}
 	newest := s.MaxVersion()
 	for _, r := range b.Records {
@@ -81,9 +86,19 @@ func (s *slot) put(r record.Record) {
 
 func (s *slot) count(r record.Record, by int) {
 	s.bytes += int64(by * (len(r.Key) + len(r.Type) + len(r.Value)))
+	if r.Exists() {
+		s.keys += by
+	}
 	if r.Deleted {
 		s.deleted += by
 	}
+	s.digest += uint64(by) * store.Fingerprint(r.Key, r.Version, r.Deleted)
+}
+
+func (s *slot) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records, s.keys, s.deleted, s.bytes, s.digest = nil, 0, 0, 0, 0
 }
 
 func (s *slot) setState(state []byte) {
@@ -111,7 +126,11 @@ func (s *Store) Get(key string) (record.Record, bool, error) {
 // Head implements store.Store.
 func (s *Store) Head(key string) (store.Head, bool) {
 	r, ok := s.slots[hashring.SlotOf(key)].get(key)
-	return store.Head{Version: r.Version, Deleted: r.Deleted}, ok
+	return headOf(r), ok
+}
+
+func headOf(r record.Record) store.Head {
+	return store.Head{Version: r.Version, Deleted: r.Deleted, Marked: r.Derived || !r.Origin.IsZero() || !r.Ballot.IsZero()}
 }
 
 // Walk implements store.Store. It sorts the slot's keys each time it is called.
@@ -123,6 +142,36 @@ func (s *Store) Walk(number int, after string, fn func(record.Record) bool) erro
 	for _, key := range sl.keysAfter(after) {
 		if r, ok := sl.get(key); ok && !fn(r) {
 			return nil
+		}
+	}
+	return nil
+}
+
+// Heads implements store.Store.
+func (s *Store) Heads(number int, after string, fn func(key string, h store.Head) bool) error {
+	return s.Walk(number, after, func(r record.Record) bool { return fn(r.Key, headOf(r)) })
+}
+
+// Digest implements store.Store.
+func (s *Store) Digest(number int) uint64 {
+	sl := &s.slots[number]
+	sl.mu.RLock()
+	defer sl.mu.RUnlock()
+	return sl.digest
+}
+
+// Forget implements store.Store.
+func (s *Store) Forget(number int, upTo record.Version) error {
+	if s.closed.Load() {
+		return store.ErrClosed
+	}
+	sl := &s.slots[number]
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	for key, r := range sl.records {
+		if r.Deleted && !r.Version.After(upTo) && !r.Ballot.After(upTo) {
+			sl.count(r, -1)
+			delete(sl.records, key)
 		}
 	}
 	return nil
@@ -174,7 +223,7 @@ func (s *Store) Stats() store.Stats {
 	for i := range s.slots {
 		sl := &s.slots[i]
 		sl.mu.RLock()
-		st.Keys += len(sl.records) - sl.deleted
+		st.Keys += sl.keys
 		st.Tombstones += sl.deleted
 		st.LiveBytes += sl.bytes
 		sl.mu.RUnlock()
