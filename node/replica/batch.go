@@ -63,13 +63,41 @@ func (b *batch) enter(it *item) {
 		return
 	}
 	for _, rec := range it.absorb {
-		if held, damaged := b.held(it, rec.Key); !damaged && rec.Version.After(held) {
-			b.stage(it, rec)
+		if err := b.merge(it, s, rec); err != nil {
+			it.answer = unreadable(err)
+			return
 		}
 	}
+	next := s.guarded(it.guard)
 	if it.settle {
-		b.states[it.slot], it.staged = s.entered(), true
+		next = next.entered(it.floor)
 	}
+	if next != s {
+		b.states[it.slot], it.staged = next, true
+	}
+}
+
+// merge takes what another replica holds of a key: the newer record of the two, and the higher ballot.
+func (b *batch) merge(it *item, s *state, rec record.Record) error {
+	own, err := b.held(it, rec.Key, false)
+	if err != nil {
+		return err
+	}
+	held, _ := seen(own, s.Floor)
+	newer := rec.Version.After(held.Version)
+	if !newer && !rec.Ballot.After(own.Ballot) {
+		return nil
+	}
+	if !newer { // the record stays, value and all
+		ballot := rec.Ballot
+		if rec, err = b.held(it, rec.Key, true); err != nil {
+			return err
+		}
+		own.Ballot = ballot
+	}
+	rec.Ballot = later(rec.Ballot, own.Ballot)
+	b.stage(it, rec)
+	return nil
 }
 
 // state returns how a slot stands after what is staged.
@@ -89,28 +117,27 @@ func (b *batch) write(it *item) {
 		it.answer = wire.Response{Status: wire.TooFarAhead, Detail: "finds the version too far ahead of its clock: set the clocks right, or raise -max-clock-skew"}
 		return
 	}
-	held, lost := b.held(it, rec.Key)
-	if lost {
-		it.answer = damaged
+	held, err := b.held(it, rec.Key, false)
+	if err != nil {
+		it.answer = unreadable(err)
 		return
 	}
-	switch c := rec.Version.Compare(held); {
+	switch c := rec.Version.Compare(held.Version); {
 	case c > 0:
 		b.stage(it, rec)
 	case c < 0 && it.req.Op == wire.OpWriteBack:
-		it.answer = wire.Response{Status: wire.Superseded, Version: held, Detail: "holds a newer version"}
+		it.answer = wire.Response{Status: wire.Superseded, Version: held.Version, Detail: "holds a newer version"}
 	}
 }
 
-// held returns the version that stands for key in the batch or in the store; lost if that can't be known. What rests on
-// the batch holds only once that is durable.
-func (b *batch) held(it *item, key string) (v record.Version, lost bool) {
+// held returns what stands for key in the batch or in the store, with its value if whole is set. What rests on the batch holds only once
+// that is durable.
+func (b *batch) held(it *item, key string, whole bool) (record.Record, error) {
 	if place, staged := b.records[key]; staged {
 		it.staged = true
-		return b.out.Records[place].Version, false
+		return b.out.Records[place], nil
 	}
-	h, _ := b.r.store.Head(key)
-	return h.Version, h.Damaged
+	return b.r.stored(key, whole)
 }
 
 // stage puts a record into the batch, in place of an older one of its key.
@@ -136,7 +163,10 @@ func (b *batch) apply() error {
 		return err
 	}
 	for slot, s := range b.states {
-		b.r.slots[slot].Store(s)
+		before := b.r.slots[slot].Swap(s)
+		if before == nil || s.Floor.After(before.Floor) {
+			b.r.forget(slot, s.Floor)
+		}
 	}
 	if b.r.opt.Clock != nil {
 		for i := range b.out.Records {
@@ -144,4 +174,14 @@ func (b *batch) apply() error {
 		}
 	}
 	return nil
+}
+
+// forget gives up the tombstones that the floor of a slot stands for.
+func (r *Replica) forget(slot int, floor record.Version) {
+	if floor.IsZero() {
+		return
+	}
+	if err := r.store.Forget(slot, floor); err != nil {
+		r.opt.Log.Warn("collected tombstones stay in memory until the node is started again", "slot", slot, "error", err)
+	}
 }

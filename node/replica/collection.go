@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringkv/hashring/placement"
+	"ringkv/node/record"
 	"ringkv/node/wire"
 )
 
@@ -63,7 +64,7 @@ func (c *collection) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return c.incomplete()
 		}
-		if c.r.slots[c.slot].Load() != c.s {
+		if !c.r.slots[c.slot].Load().Promised.Equal(c.s.Promised) {
 			return errOvertaken
 		}
 	}
@@ -178,6 +179,48 @@ func (c *collection) fenced(config *placement.Config) bool {
 		}
 	}
 	return n >= len(config.Owners)/2+1
+}
+
+// newest returns the newest that anyone has told of key, with the highest ballot, and who told it. A deletion that all owners of an earlier config
+// knew, and that some have collected since, is a tombstone again here.
+func (c *collection) newest(key string) (best record.Record, from string) {
+	best.Key = key
+	for identity, got := range c.got {
+		rec := record.Record{Key: key}
+		if i, found := slices.BinarySearchFunc(got.Records, key, func(rec record.Record, key string) int { return strings.Compare(rec.Key, key) }); found {
+			rec = got.Records[i]
+		}
+		rec, _ = seen(rec, got.Floor)
+		if order := rec.Version.Compare(best.Version); order > 0 || order == 0 && identity < from {
+			from = identity
+		}
+		best = record.Newer(best, rec)
+	}
+	return best, from
+}
+
+// guard returns the highest guard of those who have answered.
+func (c *collection) guard() (guard record.Version) {
+	for _, got := range c.got {
+		guard = later(guard, got.Guard)
+	}
+	return guard
+}
+
+// floor returns the highest floor of those who have answered, and of this node.
+func (c *collection) floor() record.Version {
+	floor := c.s.Floor
+	for _, got := range c.got {
+		floor = later(floor, got.Floor)
+	}
+	return floor
+}
+
+func later(a, b record.Version) record.Version {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // incomplete names those that have not answered, and why.

@@ -28,6 +28,9 @@ type item struct {
 	absorb  []record.Record   // what was pulled
 	settle  bool              // everything was pulled
 
+	guard record.Version // absorb: of those it was pulled from
+	floor record.Version // settle: of those everything was pulled from
+
 	within *placement.Config // absorb and settle: the config in which they hold
 
 	answer wire.Response

@@ -12,7 +12,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -106,6 +105,11 @@ func New(st store.Store, opt Options) (*Replica, error) {
 		if err != nil {
 			return nil, fmt.Errorf("state of slot %d: %w", slot, err)
 		}
+		if !s.Floor.IsZero() {
+			if err := st.Forget(slot, s.Floor); err != nil {
+				return nil, fmt.Errorf("forget the tombstones of slot %d: %w", slot, err)
+			}
+		}
 		r.slots[slot].Store(s)
 	}
 	if opt.Clock != nil {
@@ -165,7 +169,7 @@ func (r *Replica) read(req *wire.Request, respond func(wire.Response)) {
 			respond(verdict)
 			return
 		}
-		resp := r.lookup(req)
+		resp := r.lookup(s, req)
 		if r.slots[slot].Load() == s { // else a later config was promised meanwhile: what was read may belong to it
 			respond(resp)
 			return
@@ -173,29 +177,20 @@ func (r *Replica) read(req *wire.Request, respond func(wire.Response)) {
 	}
 }
 
-func (r *Replica) lookup(req *wire.Request) wire.Response {
-	if req.HeadOnly {
-		h, ok := r.store.Head(req.Key)
-		switch {
-		case h.Damaged:
-			return damaged
-		case !ok:
-			return wire.Response{Status: wire.OK}
-		}
-		return wire.Response{Status: wire.OK, Record: record.Record{Key: req.Key, Version: h.Version, Deleted: h.Deleted}}
+// lookup answers a read in state s. The ballot stays behind as such: it is this replica's own.
+func (r *Replica) lookup(s *state, req *wire.Request) wire.Response {
+	rec, err := r.stored(req.Key, !req.HeadOnly)
+	if err != nil {
+		return unreadable(err)
 	}
-	rec, _, err := r.store.Get(req.Key)
-	switch {
-	case errors.Is(err, store.ErrCorrupt):
-		return damaged
-	case err != nil:
-		return wire.Response{Status: wire.Failed, Detail: "could not read its disk: " + err.Error()}
+	resp := wire.Response{Status: wire.OK, Version: s.Guard}
+	if rec.Ballot.After(s.Guard) {
+		resp.Version = rec.Ballot
 	}
-	return wire.Response{Status: wire.OK, Record: rec}
+	resp.Record, resp.Virtual = seen(rec, s.Floor)
+	resp.Record.Ballot = record.Version{}
+	return resp
 }
-
-// damaged refuses what touches something that can't be read: this replica can't know what it has acknowledged there.
-var damaged = wire.Response{Status: wire.NotReady, Detail: "found its copy damaged and set it aside"}
 
 // history returns the configs that the placement says the slot has had: whom to ask. What counts is what they answer.
 func (r *Replica) history(slot int) []*placement.Config {
