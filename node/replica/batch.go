@@ -39,8 +39,14 @@ func (b *batch) request(it *item) {
 	if it.answer.Status == wire.OK && it.req.Op != wire.OpPull {
 		it.answer = b.r.admit(it.slot, b.state(it.slot), it.req.Config, it.req.Key)
 	}
-	if it.answer.Status == wire.OK && it.req.Op != wire.OpRead && it.req.Op != wire.OpPull {
+	if it.answer.Status != wire.OK {
+		return
+	}
+	switch it.req.Op {
+	case wire.OpWrite, wire.OpWriteBack, wire.OpAccept:
 		b.write(it)
+	case wire.OpPrepare:
+		b.prepare(it)
 	}
 }
 
@@ -95,7 +101,9 @@ func (b *batch) merge(it *item, s *state, rec record.Record) error {
 		}
 		own.Ballot = ballot
 	}
-	rec.Ballot = later(rec.Ballot, own.Ballot)
+	if rec.Ballot = later(rec.Ballot, own.Ballot); newer {
+		b.r.accepted.forget(rec.Key)
+	}
 	b.stage(it, rec)
 	return nil
 }
@@ -106,28 +114,6 @@ func (b *batch) state(slot int) *state {
 		return s
 	}
 	return b.r.slots[slot].Load()
-}
-
-// write lets the newest version of a key win. A write that a newer one already covers counts as done: it was stamped later than everything that its
-// writer's quorum held, so the newer one was under way at the same time, and may as well have come just after it.
-func (b *batch) write(it *item) {
-	rec := it.req.Record
-	if it.req.Op == wire.OpWrite && record.TooFarAhead(rec.Version, it.req.Base, b.r.opt.Now(), b.r.opt.MaxSkew) {
-		b.r.opt.Metrics.tooFarAhead()
-		it.answer = wire.Response{Status: wire.TooFarAhead, Detail: "finds the version too far ahead of its clock: set the clocks right, or raise -max-clock-skew"}
-		return
-	}
-	held, err := b.held(it, rec.Key, false)
-	if err != nil {
-		it.answer = unreadable(err)
-		return
-	}
-	switch c := rec.Version.Compare(held.Version); {
-	case c > 0:
-		b.stage(it, rec)
-	case c < 0 && it.req.Op == wire.OpWriteBack:
-		it.answer = wire.Response{Status: wire.Superseded, Version: held.Version, Detail: "holds a newer version"}
-	}
 }
 
 // held returns what stands for key in the batch or in the store, with its value if whole is set. What rests on the batch holds only once
@@ -170,7 +156,7 @@ func (b *batch) apply() error {
 	}
 	if b.r.opt.Clock != nil {
 		for i := range b.out.Records {
-			b.r.opt.Clock.Observe(b.out.Records[i].Version)
+			b.r.opt.Clock.Observe(later(b.out.Records[i].Version, b.out.Records[i].Ballot))
 		}
 	}
 	return nil

@@ -67,6 +67,7 @@ type Replica struct {
 	queue   chan *item
 
 	entering entering
+	accepted accepted
 	ctx      context.Context // of pulls; ends with Run
 	cancel   context.CancelFunc
 	work     sync.WaitGroup // pulls under way
@@ -133,7 +134,13 @@ func (r *Replica) Handle(req *wire.Request, respond func(wire.Response)) {
 		r.read(req, respond)
 	case wire.OpPull:
 		r.answerPull(req, respond)
-	case wire.OpWrite, wire.OpWriteBack:
+	case wire.OpPrepare:
+		if req.Ballot.IsZero() {
+			respond(wire.Response{Status: wire.BadRequest, Detail: "was asked to prepare no ballot"})
+			return
+		}
+		r.enqueue(&item{req: req, slot: slotOf(req), respond: respond})
+	case wire.OpWrite, wire.OpWriteBack, wire.OpAccept:
 		if req.Record.Key != req.Key || req.Record.Version.IsZero() {
 			respond(wire.Response{Status: wire.BadRequest, Detail: "was sent a record without a version, or of another key"})
 			return
@@ -183,11 +190,9 @@ func (r *Replica) lookup(s *state, req *wire.Request) wire.Response {
 	if err != nil {
 		return unreadable(err)
 	}
-	resp := wire.Response{Status: wire.OK, Version: s.Guard}
-	if rec.Ballot.After(s.Guard) {
-		resp.Version = rec.Ballot
-	}
+	resp := wire.Response{Status: wire.OK, Version: later(rec.Ballot, s.Guard)}
 	resp.Record, resp.Virtual = seen(rec, s.Floor)
+	resp.Firm = r.accepted.firm(req.Key, resp.Record.Version, rec.Ballot, req.Config.Generation)
 	resp.Record.Ballot = record.Version{}
 	return resp
 }
