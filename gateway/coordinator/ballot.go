@@ -146,6 +146,7 @@ func (b *ballot) again() record.Record {
 // errAgain asks for that.
 func (o *operation) confirm(b *ballot) (record.Record, error) {
 	s := o.accepting(b, b.again())
+	s.free = true
 	err := s.once()
 	if err == errBeaten {
 		o.above = later(o.above, s.above)

@@ -83,7 +83,12 @@ func (o *operation) accept(b *ballot, rec record.Record) (record.Version, error)
 		case isError(err):
 			return record.Version{}, s.inDoubt(err)
 		case s.untouched() && err == errBeaten:
-			if err = o.retry(); err == errTimeUp {
+			if s.moved != nil {
+				err = o.follow(s.moved)
+			} else {
+				err = o.retry()
+			}
+			if err == errTimeUp {
 				err = s.outcome()
 			}
 			return record.Version{}, err

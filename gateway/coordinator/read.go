@@ -80,7 +80,7 @@ func (o *operation) read(v values) (record.Record, error) {
 // something newer has not acknowledged this one: errBeaten, and the read starts again.
 func (o *operation) writeBack(rec record.Record, holders []string) error {
 	o.c.opt.Metrics.repaired()
-	s := &storing{o: o, op: wire.OpWriteBack, rec: rec, holders: holders}
+	s := &storing{o: o, op: wire.OpWriteBack, free: true, rec: rec, holders: holders}
 	err := s.once()
 	if err == errTimeUp {
 		return o.failure(ErrQuorumUnavailable, true, len(s.holders), o.w, "hold the newest value")

@@ -13,14 +13,16 @@ import (
 type storing struct {
 	o    *operation
 	op   wire.Op
+	free bool // it changes nothing for clients: what becomes of a copy needs no answer
 	rec  record.Record
 	base record.Version // the newest version known when rec's was made
 
-	holders    []string       // owners of the present config that hold it; copies in earlier configs don't count
-	beaten     []string       // owners of the present config that refuse it for good: something newer stands there
-	above      record.Version // what stands there
-	stored     int            // copies that are known to be on a disk, in any config
-	doubtful   int            // copies that may be, or may get there yet
+	holders    []string          // owners of the present config that hold it; copies in earlier configs don't count
+	beaten     []string          // owners of the present config that refuse it for good: something newer stands there
+	above      record.Version    // what stands there
+	moved      *placement.Config // a later config that one of them has promised, where that ends it
+	stored     int               // copies that are known to be on a disk, in any config
+	doubtful   int               // copies that may be, or may get there yet
 	overloaded bool
 	again      []placement.Owner // to be sent to: at first all, then those that refused
 }
@@ -30,7 +32,7 @@ var errBeaten = errors.New("something newer is held, or has been promised")
 
 // once sends the record to every owner that passes and doesn't hold it yet, and returns nil as soon as W hold it. The
 // others are neither waited for nor called back. While some say nothing, those that refused are asked again. errAgain: too
-// few, and another try may do better; errBeaten: none will, and all that was sent is answered, but for a write-back.
+// few, and another try may do better; errBeaten: none will, and all that was sent is answered, unless s is free.
 func (s *storing) once() error {
 	targets := s.targets()
 	switch {
@@ -47,7 +49,7 @@ func (s *storing) once() error {
 	defer slow.stop()
 	for len(s.holders) < s.o.w {
 		switch {
-		case s.lost() && (pending == 0 || s.op == wire.OpWriteBack):
+		case s.lost() && (pending == 0 || s.free):
 			return errBeaten
 		case pending == 0:
 			return s.missed()
@@ -55,14 +57,14 @@ func (s *storing) once() error {
 		select {
 		case r := <-replies:
 			pending--
-			if r.Err == nil && r.Response.Status == wire.Stale {
+			if r.Err == nil && r.Response.Status == wire.Stale && (s.free || s.op != wire.OpAccept) {
 				s.doubtful += pending
 				s.holders, s.beaten = nil, nil
 				return s.o.follow(r.Response.Config)
 			}
 			s.take(r)
 		case <-slow.timer.C:
-			if len(s.beaten) > 0 && s.op == wire.OpWriteBack { // the newer one is to be read
+			if len(s.beaten) > 0 && s.free { // the newer one is to be read
 				return errBeaten
 			}
 			if slow.time() {
@@ -113,6 +115,10 @@ func (s *storing) take(r wire.Reply) {
 		s.above = later(s.above, r.Response.Version)
 		s.beaten = append(s.beaten, r.Node)
 		s.o.noteReply(r)
+		return
+	case r.Response.Status == wire.Stale: // the ballot counts in its own config only
+		s.moved = r.Response.Config
+		s.beaten = append(s.beaten, r.Node)
 		return
 	case r.Response.Status == wire.Overloaded:
 		s.overloaded = true
