@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringkv/hashring/placement"
+	"ringkv/node/record"
 	"ringkv/node/wire"
 )
 
@@ -23,6 +24,7 @@ type operation struct {
 	owners []placement.Owner // of config, in ring order
 	w, r   int
 
+	above record.Version // a ballot must be above this: what refused an earlier one
 	tries int
 	notes []note // what went wrong last, by owner
 }

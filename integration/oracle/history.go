@@ -61,10 +61,19 @@ func (h *History) Begin(client int, kind Kind, key, value string) Running {
 	return Running{h, op}
 }
 
+// BeginCas is Begin for a Cas, which writes value if what is there is wanted, or if nothing is there where absent is set.
+func (h *History) BeginCas(client int, key, value, wanted string, absent bool) Running {
+	r := h.Begin(client, Cas, key, value)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r.op.Wanted, r.op.Absent = wanted, absent
+	return r
+}
+
 // An Answer is what came back. All of it is optional.
 type Answer struct {
 	Value   string // of a Get
-	Found   bool   // of a Get
+	Found   bool   // of a Get: there is a value; of a Cas: there was what it wanted
 	Version string
 	Detail  string // why it isn't OK
 }
@@ -82,8 +91,9 @@ func (r Running) End(outcome Outcome, a Answer) {
 		r.history.acked++
 	}
 	if r.op.Kind == Get {
-		r.op.Value, r.op.Found = a.Value, a.Found
+		r.op.Value = a.Value
 	}
+	r.op.Found = a.Found && (r.op.Kind == Get || r.op.Kind == Cas)
 }
 
 // Fault notes that something is being broken now; call it before breaking it.
