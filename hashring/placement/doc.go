@@ -22,15 +22,15 @@
 //   - Both follow from the document alone. Shortening the log may raise the generation of a config whose owners last
 //     changed before what is left; it stays below or at the document's own, and so breaks neither.
 //
+// The function from nodes to owners is part of the format: two programs that compute other owners from one document
+// would give one name to two configs.
+//
 // # Departed nodes
 //
 // An identity under Lost is a node that an operator has given up: whoever enters a config leaves it out of the count, and
 // it never comes back under that identity, as what it holds may be older than what has been read since. One under Left was
 // asked to leave: it isn't taken in again, and goes on giving away what it held until nobody needs that any more. Both are
 // part of what a generation says, as the nodes are.
-//
-// The function from nodes to owners is part of the format: two programs that compute other owners from one document
-// would give one name to two configs.
 //
 // # What a node remembers
 //

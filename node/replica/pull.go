@@ -70,6 +70,7 @@ func (r *Replica) pullKey(slot int, config *placement.Config, key string) error 
 
 // absorb stores what was pulled, where it is newer than what is here.
 func (r *Replica) absorb(ctx context.Context, slot int, config *placement.Config, recs []record.Record) error {
+	r.countFetched(recs)
 	return r.change(ctx, &item{slot: slot, within: config, absorb: recs})
 }
 

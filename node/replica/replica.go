@@ -68,6 +68,7 @@ type Replica struct {
 	queue   chan *item
 
 	entering entering
+	fetched  atomic.Int64    // bytes, see Progress
 	ctx      context.Context // of pulls; ends with Run
 	cancel   context.CancelFunc
 	work     sync.WaitGroup // pulls under way
