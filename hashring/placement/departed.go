@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// maxDeparted bounds Lost and Left; of more, the newest are kept.
+// maxDeparted bounds Lost and Left. Of more, the newest are kept: the others have been away for hundreds of changes.
 const maxDeparted = 256
 
 // IsLost reports whether an operator has said that the node of this identity is gone for good: nobody waits for it, and
@@ -37,8 +37,7 @@ func NextLost(d *Document, nodes []Node, lost []string, why string) (*Document, 
 	return follow(d, nodes, why, lost, nil)
 }
 
-// NextLeft is Next for nodes that leave: left names their identities, none of them in nodes. They stay named for as long
-// as the log tells of them.
+// NextLeft is Next for nodes that leave: left names their identities, none of them in nodes. They stay named as well.
 func NextLeft(d *Document, nodes []Node, left []string, why string) (*Document, error) {
 	return follow(d, nodes, why, nil, left)
 }
@@ -52,20 +51,6 @@ func extended(names, more []string) []string {
 		}
 	}
 	return out[max(0, len(out)-maxDeparted):]
-}
-
-// forgetLeft drops from Left whom the log doesn't tell of any more: they have given away all that they held.
-func (d *Document) forgetLeft() {
-	known := map[string]bool{}
-	for _, e := range d.Log {
-		for _, n := range e.Nodes {
-			known[Identity(n.ID, n.Disk)] = true
-		}
-	}
-	d.Left = slices.DeleteFunc(d.Left, func(identity string) bool { return !known[identity] })
-	if len(d.Left) == 0 {
-		d.Left = nil
-	}
 }
 
 // checkDeparted reports what is wrong with Lost and Left.

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestLostNodesStayNamedAndLeftOnesAsLongAsTheLogTells(t *testing.T) {
+func TestDepartedNodesStayNamed(t *testing.T) {
 	d := chain(t, 3, "a/1 b/1 c/1 d/1 e/1")
 	d, err := NextLost(d, list("a/1 b/1 c/1 d/1"), []string{"e/1"}, "e is lost")
 	if err != nil {
@@ -17,16 +17,17 @@ func TestLostNodesStayNamedAndLeftOnesAsLongAsTheLogTells(t *testing.T) {
 	if d, err = NextLeft(d, list("a/1 b/1 c/1"), []string{"d/1"}, "d leaves"); err != nil {
 		t.Fatal(err)
 	}
+	d = next(t, d.Trim(d.Generation), list("a/1 b/1 c/1 f/1"))
 	if !d.IsLost("e/1") || !d.HasLeft("d/1") || d.HasLeft("e/1") || !d.Departed("d/1") || d.Departed("a/1") {
 		t.Errorf("lost %v, left %v, want e/1 and d/1", d.Lost, d.Left)
 	}
-	d = next(t, d, list("a/1 b/1 c/1 f/1"))
-	if !slices.Equal(d.Left, []string{"d/1"}) {
-		t.Errorf("left %v while the log tells of d, want d/1", d.Left)
+	for i := range maxDeparted {
+		if d, err = NextLost(d, d.Nodes, []string{fmt.Sprintf("x%d/1", i)}, "x is lost"); err != nil {
+			t.Fatal(err)
+		}
 	}
-	d = next(t, d.Trim(d.Generation), list("a/1 b/1 c/1 f/1 g/1"))
-	if len(d.Left) != 0 || !slices.Equal(d.Lost, []string{"e/1"}) {
-		t.Errorf("after trimming left %v, lost %v, want none and e/1", d.Left, d.Lost)
+	if len(d.Lost) != maxDeparted || d.IsLost("e/1") || !d.IsLost("x0/1") {
+		t.Errorf("of %d lost nodes %d are named, e/1 %v, want the newest %d", maxDeparted+1, len(d.Lost), d.IsLost("e/1"), maxDeparted)
 	}
 }
 

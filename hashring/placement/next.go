@@ -40,7 +40,6 @@ func follow(d *Document, nodes []Node, why string, lost, left []string) (*Docume
 		Generation: d.Generation + 1, Slots: d.Slots, Replicas: d.Replicas, Nodes: sorted(nodes), Why: clip(why), Log: log,
 		Lost: extended(d.Lost, lost), Left: extended(d.Left, left),
 	}
-	next.forgetLeft()
 	if err := next.Validate(); err != nil {
 		return nil, fmt.Errorf("generation %d: %w", next.Generation, err)
 	}

@@ -114,7 +114,7 @@ func (s *state) unheard(d *placement.Document, lost []string) (ids []string) {
 // settledWithout reports whether all nodes of d but the lost ones hold everything that d gives them.
 func (s *state) settledWithout(d *placement.Document, lost []string) bool {
 	for _, n := range d.Nodes {
-		if p, ok := s.progress[n.ID]; !slices.Contains(lost, placement.Identity(n.ID, n.Disk)) && (!ok || !p.settled(d)) {
+		if p, ok := s.progress[n.ID]; !slices.Contains(lost, placement.Identity(n.ID, n.Disk)) && (!ok || !p.Settled(d)) {
 			return false
 		}
 	}

@@ -15,9 +15,10 @@ type Progress struct {
 	Fetched    int64  `json:"bytes_fetched"`    // from others since it started
 }
 
-// settled reports whether the node holds everything that d gives it.
-func (p Progress) settled(d *placement.Document) bool {
-	return p.Generation >= d.Generation && p.Unsettled == 0
+// Settled reports whether the node holds everything that d gives it. What it says while it goes by a later generation is no answer: a
+// slot that it doesn't own any more may have another owner, who said so of the earlier one.
+func (p Progress) Settled(d *placement.Document) bool {
+	return p.Generation == d.Generation && p.Unsettled == 0
 }
 
 // moving returns the nodes of the stored placement that pass and don't hold yet what it gives them. Those that are away
@@ -34,7 +35,7 @@ func (s *state) moving() []string {
 
 func (s *state) hasSettled(id string) bool {
 	p, ok := s.progress[id]
-	return ok && p.settled(s.stored)
+	return ok && p.Settled(s.stored)
 }
 
 // held reports whether w waits for the move under way: one change at a time moves each slot once. It is a habit and no
