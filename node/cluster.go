@@ -2,15 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/url"
 	"slices"
-	"time"
 
 	consul "github.com/hashicorp/consul/api"
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +24,7 @@ type cluster struct {
 	source    *placement.Source
 	registrar *registry.Registrar // nil with a fixed list
 	keeper    *keeper.Keeper      // nil with a fixed list
+	peers     peerClient
 }
 
 // nodeID returns the id that the flags give this node: its entry in a fixed list, else -id, which may be empty.
@@ -58,7 +54,7 @@ func join(ctx context.Context, cfg config, addr net.Addr, kept *storage, log *sl
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{source: source}
+	c := &cluster{source: source, peers: newPeerClient()}
 	if c.registrar, err = c.register(ctx, cfg, addr, kept, client, log); err != nil {
 		return nil, err
 	}
@@ -68,7 +64,8 @@ func join(ctx context.Context, cfg config, addr net.Addr, kept *storage, log *sl
 		Members:        source.Members,
 		Replicas:       cfg.replicas,
 		RebalanceAfter: cfg.rebalanceAfter,
-		Remembered:     newPeerClient().remembered,
+		Remembered:     c.peers.remembered,
+		Progress:       c.peers.progress,
 		Own:            c.document,
 		LastOutage:     source.Outage,
 		Log:            log,
@@ -118,6 +115,12 @@ func (c *cluster) document() *placement.Document {
 	return nil
 }
 
+// lost reports whether an operator has given up the node of this storage, as far as this program knows.
+func (c *cluster) lost(kept *storage) bool {
+	doc := c.document()
+	return doc != nil && c.keeper != nil && doc.IsLost(placement.Identity(kept.id, kept.diskID))
+}
+
 // Run follows the cluster until ctx is done.
 func (c *cluster) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
@@ -148,45 +151,4 @@ func (c *cluster) fail(reason string) {
 	default:
 		c.registrar.Recover()
 	}
-}
-
-// peerClient asks other nodes. It uses no proxy, follows no redirect and un-gzips nothing.
-type peerClient struct{ http *http.Client }
-
-func newPeerClient() peerClient {
-	return peerClient{&http.Client{
-		Timeout:       2 * time.Second,
-		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-}
-
-// remembered asks the node m, on the disk that it registered with, which placement it remembers; nil for none.
-func (p peerClient) remembered(ctx context.Context, m membership.Member) (_ *placement.Document, err error) {
-	ask := url.URL{Scheme: "http", Host: m.Addr, Path: "/placement", RawQuery: url.Values{"node": {m.ID}, "disk": {m.Disk}}.Encode()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ask.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := p.http.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("ask %s which placement it remembers: %w", m.ID, err)
-	}
-	defer closing(&err, "close the answer", resp.Body.Close)
-	body, err := io.ReadAll(io.LimitReader(resp.Body, placement.MaxBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("ask %s which placement it remembers: %w", m.ID, err)
-	}
-	switch resp.StatusCode {
-	case http.StatusOK:
-		return placement.Parse(body)
-	case http.StatusNotFound:
-		var problem struct {
-			Error string `json:"error"`
-		}
-		if err := json.Unmarshal(body, &problem); err == nil && problem.Error == "not_found" {
-			return nil, nil
-		}
-	}
-	return nil, fmt.Errorf("ask %s which placement it remembers: it answered %s", m.ID, resp.Status)
 }

@@ -71,7 +71,11 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 	links := wire.NewServer(wire.ServerOptions{
 		Node: kept.id, Replicas: cfg.replicas, Cluster: cfg.service, MaxValue: int(cfg.maxValue), Logger: log, Registerer: metrics,
 	}, data)
-	n := &node{cfg: cfg, started: time.Now(), kept: kept, data: data, cluster: cluster}
+	leaver, err := newLeaver(kept, cluster, log)
+	if err != nil {
+		return err
+	}
+	n := &node{cfg: cfg, started: time.Now(), kept: kept, data: data, cluster: cluster, leaver: leaver}
 	n.register(metrics)
 	server := edge.NewServer(api.New(n.routes(requests, links, metrics, log)), log)
 	log.Info("node is serving", "id", kept.id, "addr", listener.Addr().String(), "store", cfg.store, "version", version)
@@ -87,9 +91,12 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 	parts.Go(func() error { return cluster.Run(background) })
 	parts.Go(func() error { return data.Settle(background, cluster.source.Subscribe()) })
 	parts.Go(func() error { return n.watchDisk(background, log) })
+	parts.Go(func() error { return leaver.Run(background) })
 	select {
 	case <-ctx.Done():
 		log.Info("node is stopping")
+	case <-leaver.Left():
+		log.Info("node has left the cluster for good")
 	case <-partsCtx.Done(): // a part failed: Wait says how
 	}
 

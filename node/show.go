@@ -23,6 +23,7 @@ type node struct {
 	kept     *storage
 	data     *replica.Replica
 	cluster  *cluster
+	leaver   *leaver
 	draining atomic.Bool
 	broken   atomic.Pointer[string] // why the node can't serve
 }
@@ -39,6 +40,9 @@ func (n *node) routes(requests edge.Coordinator, links http.Handler, metrics *pr
 		Local:       n.local,
 		Is:          func(id, disk string) bool { return id == n.kept.id && disk == n.kept.diskID },
 		Placement:   n.placement,
+		Move:        n.move,
+		Leave:       n.leave,
+		Lose:        n.lose,
 		Destroy:     kill,
 		MayDestroy:  api.Access(n.cfg.destroy),
 	}
@@ -47,6 +51,7 @@ func (n *node) routes(requests edge.Coordinator, links http.Handler, metrics *pr
 func (n *node) health() api.Health {
 	h := api.Health{State: edge.Ready, ID: n.kept.id, Version: version, Zone: n.cfg.zone, Store: n.cfg.store, AllSlots: hashring.Slots}
 	h.Slots, _ = n.data.Slots()
+	h.Leaving = n.leaver.At() != nil
 	view, problem := n.cluster.source.View(), n.cluster.source.Problem()
 	if view != nil {
 		h.Members = len(view.Nodes())
@@ -56,6 +61,8 @@ func (n *node) health() api.Health {
 		h.State, h.Reason = edge.Draining, "this node is shutting down"
 	case broken != nil:
 		h.State, h.Reason = edge.Failed, *broken
+	case n.cluster.lost(n.kept):
+		h.State, h.Reason = edge.Failed, "this node was given up for good, and what it holds may be outdated: stop it, remove its data directory and start it, and it joins as a new one"
 	case view == nil && problem != nil: // it can serve nothing, and whoever looks at its check should see why
 		h.State, h.Reason = edge.Starting, "the placement in Consul is not taken: "+problem.Error()
 	}
@@ -112,6 +119,8 @@ func (n *node) status() any {
 		SlotsOwned     int       `json:"slots_owned"`
 		SlotsUnsettled int       `json:"slots_unsettled"`
 		Ring           *ring     `json:"ring"`
+		Move           any       `json:"move"`              // how far this node has come with the placement; null while it knows none
+		Leaving        *leaving  `json:"leaving,omitempty"` // how far it has come in leaving for good
 		Keeper         bool      `json:"keeper"`            // this node changes the placement when that is due
 		Waiting        string    `json:"waiting,omitempty"` // why it doesn't, though it is due
 		LastContact    time.Time `json:"last_contact"`      // with Consul, or with the nodes of a fixed list
@@ -120,6 +129,10 @@ func (n *node) status() any {
 		Uptime: time.Since(n.started).Seconds(), Store: n.cfg.store, Keys: stats.Keys, Tombstones: stats.Tombstones,
 		Bytes: stats.LiveBytes, DiskBytes: stats.DiskBytes, Segments: stats.Segments, Damaged: stats.Damaged,
 		SlotsOwned: owned, SlotsUnsettled: unsettled, LastContact: n.cluster.source.Members.LastContact(),
+		Leaving: n.leaver.At(),
+	}
+	if move, ok := n.move(); ok {
+		out.Move = move
 	}
 	if n.cluster.keeper != nil {
 		keeping := n.cluster.keeper.Status()

@@ -35,11 +35,16 @@ func openStorage(cfg config, id string, log *slog.Logger) (*storage, error) {
 		return nil, fmt.Errorf("open -data %s: %w", cfg.data, err)
 	}
 	who := dir.Identity()
+	kept := &storage{id: who.Node, diskID: who.Disk, dir: dir}
+	if err := kept.mayStart(cfg.data); err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
 	st, err := jsonstore.Open(dir.Disk(), jsonstore.Options{Node: who.Node, Disk: who.Disk, Log: log})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store in -data %s: %w", cfg.data, err), dir.Close())
 	}
-	return &storage{Store: st, id: who.Node, diskID: who.Disk, dir: dir}, nil
+	kept.Store = st
+	return kept, nil
 }
 
 // Close closes the store, and then gives the directory free.

@@ -21,6 +21,7 @@ const (
 	NotFound
 	MethodNotAllowed
 	BodyTimeout
+	Conflict
 	LengthRequired
 	PreconditionFailed
 	ValueTooLarge
@@ -54,6 +55,7 @@ var outcomeTable = [outcomes]outcomeInfo{
 	NotFound:            {http.StatusNotFound, "not_found", "Not found", false},
 	MethodNotAllowed:    {http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed", false},
 	BodyTimeout:         {http.StatusRequestTimeout, "body_timeout", "The body came too slowly", true},
+	Conflict:            {http.StatusConflict, "conflict", "Not possible as things are", false},
 	LengthRequired:      {http.StatusLengthRequired, "length_required", "The length of the value is missing", false},
 	PreconditionFailed:  {http.StatusPreconditionFailed, "precondition_failed", "The condition does not hold", false},
 	ValueTooLarge:       {http.StatusRequestEntityTooLarge, "value_too_large", "The value is too large", false},

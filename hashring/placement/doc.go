@@ -25,6 +25,13 @@
 // The function from nodes to owners is part of the format: two programs that compute other owners from one document
 // would give one name to two configs.
 //
+// # Departed nodes
+//
+// An identity under Lost is a node that an operator has given up: whoever enters a config leaves it out of the count, and
+// it never comes back under that identity, as what it holds may be older than what has been read since. One under Left was
+// asked to leave: it isn't taken in again, and goes on giving away what it held until nobody needs that any more. Both are
+// part of what a generation says, as the nodes are.
+//
 // # What a node remembers
 //
 // The last document seen outlives the key in Consul: a Watcher never forgets it, a node also keeps it in its data

@@ -46,12 +46,16 @@ type Entry struct {
 
 // A Document says which nodes should hold the data. It is immutable once made; use Next for the one that follows.
 type Document struct {
-	Generation uint64  `json:"generation"`
-	Slots      int     `json:"slots"`
-	Replicas   int     `json:"replicas"` // copies of each key; where there are fewer nodes, each holds all
-	Why        string  `json:"why,omitempty"`
-	Nodes      []Node  `json:"nodes"`         // sorted by id
-	Log        []Entry `json:"log,omitempty"` // earlier generations, newest first
+	Generation uint64 `json:"generation"`
+	Slots      int    `json:"slots"`
+	Replicas   int    `json:"replicas"` // copies of each key; where there are fewer nodes, each holds all
+	Why        string `json:"why,omitempty"`
+	// Lost and Left are identities (see Identity) of nodes that are in no placement any more: gone for good, as an operator
+	// says, or asked to leave.
+	Lost  []string `json:"lost,omitempty"`
+	Left  []string `json:"left,omitempty"`
+	Nodes []Node   `json:"nodes"`         // sorted by id
+	Log   []Entry  `json:"log,omitempty"` // earlier generations, newest first
 }
 
 // Parse reads a document. The error wraps ErrMalformed and names the rule that was broken.
@@ -71,13 +75,19 @@ func Parse(data []byte) (*Document, error) {
 	}
 	d := in.Document
 	d.Generation = *in.Generation
-	if len(d.Log) == 0 {
-		d.Log = nil
-	}
+	d.Log, d.Lost, d.Left = orNil(d.Log), orNil(d.Lost), orNil(d.Left)
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
 	return &d, nil
+}
+
+// orNil makes an empty list one that isn't there.
+func orNil[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 // Validate returns an error that wraps ErrMalformed if the document breaks a rule, one about its size excepted.
@@ -94,6 +104,9 @@ func (d *Document) Validate() error {
 	}
 	if err := checkNodes(d.Nodes); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if err := d.checkDeparted(); err != nil {
+		return err
 	}
 	return d.checkLog()
 }
@@ -153,9 +166,10 @@ func (n Node) Validate() error {
 	return nil
 }
 
-func printable(s string) bool {
-	bad := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
-	return len(s) <= maxName && !strings.ContainsFunc(s, bad)
+func printable(s string) bool { return len(s) <= maxName && printableText(s) }
+
+func printableText(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }
 
 // Node returns the node called id of the present generation.
@@ -183,7 +197,8 @@ func (d *Document) NodesAt(generation uint64) []Node {
 
 // Same reports whether d and o place data alike at the same generation; why and the log may differ.
 func (d *Document) Same(o *Document) bool {
-	return d.Generation == o.Generation && d.Replicas == o.Replicas && slices.Equal(d.Nodes, o.Nodes)
+	return d.Generation == o.Generation && d.Replicas == o.Replicas && slices.Equal(d.Nodes, o.Nodes) &&
+		slices.Equal(d.Lost, o.Lost) && slices.Equal(d.Left, o.Left)
 }
 
 func find(nodes []Node, id string) (Node, bool) {

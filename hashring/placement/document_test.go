@@ -89,7 +89,7 @@ func TestParseTakesTheJSONOfAnyWriter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Parse(append(bytes.Replace(compact, []byte(`{`), []byte(`{"lost":["x"], `), 1), ' ', '\n'))
+	got, err := Parse(append(bytes.Replace(compact, []byte(`{`), []byte(`{"unheard_of":["x"], `), 1), ' ', '\n'))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +126,10 @@ func TestParseRefuses(t *testing.T) {
 		"bad node in log":     {`{"generation":1,"slots":1024,"replicas":3,` + nodes + `,"log":[{"generation":0,"nodes":[{"id":"a"}]}]}`, "generation 0: weight"},
 		"bad replicas in log": {`{"generation":1,"slots":1024,"replicas":3,` + nodes + `,"log":[{"generation":0,"replicas":-1,` + nodes + `}]}`, "replicas of generation 0 is -1"},
 		"long log":            {`{"generation":1,"slots":1024,"replicas":3,` + nodes + `,"log":[` + many[:len(many)-1] + `]}`, "at most 128"},
+		"empty lost":          {`{"generation":0,"slots":1024,"replicas":3,"lost":[""],` + nodes + `}`, "no identity"},
+		"lost twice":          {`{"generation":0,"slots":1024,"replicas":3,"lost":["c","c"],` + nodes + `}`, "twice"},
+		"lost and there":      {`{"generation":0,"slots":1024,"replicas":3,"lost":["a"],` + nodes + `}`, "which is lost"},
+		"left and there":      {`{"generation":0,"slots":1024,"replicas":3,"left":["b"],` + nodes + `}`, "or has left"},
 		"too large":           {strings.Repeat(" ", MaxBytes+1), "at most 524288"},
 	} {
 		d, err := Parse([]byte(tt.doc))

@@ -12,7 +12,7 @@ func (d *Document) Encode() ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	head, err := json.Marshal(&Document{Generation: d.Generation, Slots: d.Slots, Replicas: d.Replicas, Why: d.Why})
+	head, err := json.Marshal(&Document{Generation: d.Generation, Slots: d.Slots, Replicas: d.Replicas, Why: d.Why, Lost: d.Lost, Left: d.Left})
 	if err != nil {
 		return nil, fmt.Errorf("encode placement: %w", err)
 	}

@@ -30,9 +30,16 @@ func FixedDocument(ids []string, replicas int) (*Document, error) {
 // Next returns the document that follows d: nodes, in any order, at one generation more, with d's own generation in the log. The log
 // keeps as many generations as Consul has room for; the oldest go first. Of a long why, the beginning is kept.
 func Next(d *Document, nodes []Node, why string) (*Document, error) {
+	return follow(d, nodes, why, nil, nil)
+}
+
+func follow(d *Document, nodes []Node, why string, lost, left []string) (*Document, error) {
 	log := append([]Entry{{Generation: d.Generation, Replicas: d.Replicas, Nodes: d.Nodes}}, d.explicitLog()...)
 	log = log[:min(len(log), maxLog)]
-	next := &Document{Generation: d.Generation + 1, Slots: d.Slots, Replicas: d.Replicas, Nodes: sorted(nodes), Why: clip(why), Log: log}
+	next := &Document{
+		Generation: d.Generation + 1, Slots: d.Slots, Replicas: d.Replicas, Nodes: sorted(nodes), Why: clip(why), Log: log,
+		Lost: extended(d.Lost, lost), Left: extended(d.Left, left),
+	}
 	if err := next.Validate(); err != nil {
 		return nil, fmt.Errorf("generation %d: %w", next.Generation, err)
 	}

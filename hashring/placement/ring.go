@@ -44,10 +44,12 @@ func (v *View) Away() []AwayNode {
 	return out
 }
 
-// Joining returns the members that pass and aren't in the placement, those with another disk than it names included,
-// sorted by id.
+// Joining returns the members that pass and aren't in the placement, those with another disk than it names included, those
+// that have departed excluded, sorted by id.
 func (v *View) Joining() []membership.Member {
-	return v.members(func(m *membership.Member) bool { return v.agrees(m) && !v.tables.doc.Has(m.ID, m.Disk) })
+	return v.members(func(m *membership.Member) bool {
+		return v.agrees(m) && !v.tables.doc.Has(m.ID, m.Disk) && !v.tables.doc.Departed(Identity(m.ID, m.Disk))
+	})
 }
 
 // Refused returns the members that pass and are left out, as they were started with another number of replicas than the

@@ -26,8 +26,11 @@ type Node struct {
 	Local      LocalFunc                  // of /local/
 	Is         func(id, disk string) bool // this node has that id and data directory
 	Placement  func() ([]byte, bool)      // the placement document that the node remembers, as JSON; false if none
+	Move       func() (any, bool)         // how far the node has come with the placement; false while it knows none
+	Leave      LeaveFunc                  // of /leave
+	Lose       LoseFunc                   // of /lost
 	Destroy    func()                     // kills the process at once
-	MayDestroy Access
+	MayDestroy Access                     // to /leave and /lost as well
 }
 
 // New returns the routes of a node.
@@ -38,7 +41,11 @@ func New(n Node) *edge.Router {
 	r.Get("/status", func(c *gin.Context) edge.Outcome { return edge.JSON(c, n.Status()) })
 	r.Get("/metrics", edge.Metrics(n.Registry))
 	r.Get("/placement", n.placement)
+	r.Get("/move", n.move)
 	r.Get(localPrefix+"*key", n.local)
+	r.Handle(http.MethodPost, "/leave", n.leave)
+	r.Handle(http.MethodGet, "/lost", n.lost)
+	r.Handle(http.MethodPost, "/lost", n.lost)
 	r.Handle(http.MethodGet, "/destroy", n.destroy)
 	r.Handle(http.MethodPost, "/destroy", n.destroy)
 	r.Mount(http.MethodGet, "/wire", n.Wire)
@@ -54,6 +61,7 @@ type Health struct {
 	Members                  int // nodes on the ring
 	Slots                    int // slots that this node holds a copy of
 	AllSlots                 int
+	Leaving                  bool
 }
 
 func (h Health) page() edge.HealthPage {
@@ -61,16 +69,40 @@ func (h Health) page() edge.HealthPage {
 	if zone == "" {
 		zone = "-"
 	}
-	return edge.HealthPage{ID: h.ID, State: h.State, Reason: h.Reason, Lines: []string{
+	lines := []string{
 		fmt.Sprintf("node: %s  version: %s  zone: %s  store: %s", h.ID, h.Version, zone, h.Store),
 		fmt.Sprintf("ring: %d nodes  here: %d of %d slots", h.Members, h.Slots, h.AllSlots),
-	}}
+	}
+	if h.Leaving {
+		lines = append(lines, "leaving for good: /status says how far it is")
+	}
+	return edge.HealthPage{ID: h.ID, State: h.State, Reason: h.Reason, Lines: lines}
+}
+
+// another refuses a question that was meant for another node.
+var another = edge.Problem{Outcome: edge.NotReady, Detail: "this is another node, or the same on another data directory"}
+
+// meant reports whether this node is the one that is asked: a peer asks one in particular, and must not take another one's
+// word for it.
+func (n *Node) meant(c *gin.Context) bool {
+	id := c.Query("node")
+	return id == "" || n.Is(id, c.Query("disk"))
+}
+
+func (n *Node) move(c *gin.Context) edge.Outcome {
+	if !n.meant(c) {
+		return edge.Fail(c, another)
+	}
+	move, ok := n.Move()
+	if !ok {
+		return edge.Fail(c, edge.Problem{Outcome: edge.NotReady, Detail: "this node has not seen a placement yet"})
+	}
+	return edge.JSON(c, move)
 }
 
 func (n *Node) placement(c *gin.Context) edge.Outcome {
-	// A peer asks one node in particular, and must not take another one's word for it.
-	if id := c.Query("node"); id != "" && !n.Is(id, c.Query("disk")) {
-		return edge.Fail(c, edge.Problem{Outcome: edge.NotReady, Detail: "this is another node, or the same on another data directory"})
+	if !n.meant(c) {
+		return edge.Fail(c, another)
 	}
 	doc, ok := n.Placement()
 	if !ok {

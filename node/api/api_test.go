@@ -95,7 +95,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/local/../a", 400, `"bad_key"`},
 		{"GET", "/kv/a", 404, `"not_found"`},
 		{"GET", "/ring", 404, `"not_found"`},
-		{"GET", "/leave", 404, `"not_found"`},
+		{"GET", "/leave", 405, `"method_not_allowed"`},
 		{"POST", "/health-check", 405, `"method_not_allowed"`},
 		{"PUT", "/destroy", 405, `"method_not_allowed"`},
 		{"HEAD", "/destroy", 405, `"method_not_allowed"`},

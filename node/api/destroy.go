@@ -42,11 +42,8 @@ func (a Access) allows(remote string) bool {
 
 // destroy answers, and then kills the process: no clean-up, no deregistration. Consul has to find out by itself.
 func (n *Node) destroy(c *gin.Context) edge.Outcome {
-	switch {
-	case n.MayDestroy != Any && n.MayDestroy != Loopback:
-		return edge.Fail(c, edge.Problem{Outcome: edge.NotFound, Detail: "this node can't be destroyed over HTTP: it was started with -destroy off"})
-	case !n.MayDestroy.allows(c.Request.RemoteAddr):
-		return edge.Fail(c, edge.Problem{Outcome: edge.Forbidden, Detail: "only from the node's own machine: see -destroy"})
+	if outcome, ok := n.may(c); !ok {
+		return outcome
 	}
 	n.Log.Warn("killed by request", "from", c.Request.RemoteAddr)
 	body := []byte(`{"success":true}`)

@@ -9,7 +9,14 @@
 //   - A node whose weight or zone is another than the placement says, or whose disk is: that one was wiped, so that it
 //     stands under its old id for a node that holds nothing.
 //   - The placement without a node that has failed its checks for long, as long as enough others pass to hold every copy.
+//   - The placement without a node that an operator asked to leave, or said is gone for good. These need no lock: any node
+//     writes them when it is asked, and refuses them with a reason where that would do harm.
 //   - The placement as it is, at a higher generation, where Consul has lost it or holds an older one than nodes remember.
+//
+// It changes one thing at a time: what can wait (a node that joins or leaves, another weight or zone) waits until all nodes
+// that pass have reported that they hold everything that the present generation gives them, or until that has not come on for 30 s.
+// Nodes that are away aren't waited for, and slots that are a copy short don't wait: -rebalance-after was their wait. Once all nodes
+// have reported so, the next generation's log begins with the oldest config that is still in use.
 //
 // # Why it can't do harm
 //

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,8 @@ type Options struct {
 	// Remembered asks a node which placement it remembers; nil without an error means none. The answer must be from the
 	// node of that id and disk, and an error if it isn't.
 	Remembered func(ctx context.Context, m membership.Member) (*placement.Document, error)
+	// Progress asks a node how far it has come with the placement; nil: nothing waits for a move.
+	Progress func(ctx context.Context, m membership.Member) (Progress, error)
 	// Own returns which placement this node remembers itself, nil for none.
 	Own func() *placement.Document
 	// LastOutage returns when this program last found Consul out of reach, zero for never; nil: only the Keeper's own calls count.
@@ -68,6 +71,9 @@ type Keeper struct {
 	wake    <-chan struct{}
 	metrics metrics
 	status  atomic.Pointer[Status]
+
+	mu   sync.Mutex // guards pace
+	pace pace
 
 	// Run's own.
 	contact bool      // Consul has answered before

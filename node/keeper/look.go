@@ -36,7 +36,8 @@ func (k *Keeper) look(ctx context.Context) error {
 			return nil // what nodes said a moment ago may not hold any more
 		}
 		k.asked = s.now
-		s.reports = k.ask(ctx, snap.Members)
+		s.reports, s.progress = k.ask(ctx, snap.Members)
+		s.stalled = k.stalled(s)
 	}
 	doc, why, ok := propose(s)
 	k.doubt = !ok && s.doubt()
@@ -77,8 +78,7 @@ func (k *Keeper) undecided(s *state) bool {
 	if s.uncertain() {
 		return false
 	}
-	_, wanted := s.wanted()
-	return wanted != "" || k.doubt || s.doubt() || s.now.Sub(k.asked) >= auditEvery
+	return s.wanted().why != "" || k.doubt || s.doubt() || s.now.Sub(k.asked) >= auditEvery
 }
 
 func (k *Keeper) lastOutage() time.Time {
@@ -90,10 +90,14 @@ func (k *Keeper) lastOutage() time.Time {
 	return k.outage
 }
 
-// ask asks all members what they remember. Those that don't answer aren't in the outcome.
-func (k *Keeper) ask(ctx context.Context, members []membership.Member) map[string]*placement.Document {
-	var mu sync.Mutex // guards reports
+// ask asks all members what they remember, and how far they have come. Those that don't answer aren't in the outcome.
+func (k *Keeper) ask(ctx context.Context, members []membership.Member) (map[string]*placement.Document, map[string]Progress) {
+	var mu sync.Mutex // guards reports and progress
 	reports := make(map[string]*placement.Document, len(members))
+	var progress map[string]Progress
+	if k.o.Progress != nil {
+		progress = make(map[string]Progress, len(members))
+	}
 	var asking sync.WaitGroup
 	turns := make(chan struct{}, askAtOnce)
 	for _, m := range members {
@@ -107,13 +111,38 @@ func (k *Keeper) ask(ctx context.Context, members []membership.Member) map[strin
 				k.o.Log.Debug("node doesn't say what it remembers", "node", m.ID, "error", err)
 				return
 			}
+			p, err := k.progressOf(ctx, m)
 			mu.Lock()
 			defer mu.Unlock()
 			reports[m.ID] = d
+			if progress != nil && err == nil {
+				progress[m.ID] = p
+			}
 		})
 	}
 	asking.Wait()
-	return reports
+	return reports, progress
+}
+
+func (k *Keeper) progressOf(ctx context.Context, m membership.Member) (Progress, error) {
+	if k.o.Progress == nil {
+		return Progress{}, nil
+	}
+	p, err := k.o.Progress(ctx, m)
+	if err != nil {
+		k.o.Log.Debug("node doesn't say how far it has come", "node", m.ID, "error", err)
+	}
+	return p, err
+}
+
+// stalled reports whether the move into what is stored has not come on for long.
+func (k *Keeper) stalled(s *state) bool {
+	if s.stored == nil || s.progress == nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.pace.stalled(s.stored.Generation, s.progress, s.now)
 }
 
 func (k *Keeper) get(ctx context.Context) ([]byte, uint64, error) {

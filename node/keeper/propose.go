@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -34,6 +35,8 @@ type state struct {
 	stored         *placement.Document            // what Consul holds; nil if the key does not exist
 	own            *placement.Document            // what this node remembers; nil if nothing
 	reports        map[string]*placement.Document // by id of a passing node that has answered: what it remembers; nil if nothing
+	progress       map[string]Progress            // by id of a passing node that has answered: how far it has come; nil if nobody was asked
+	stalled        bool                           // the move under way has not come on for long
 }
 
 // propose returns the document to write in place of s.stored and ok, or why there is none: empty if there is nothing to do.
@@ -90,10 +93,10 @@ func (s *state) doubt() bool {
 
 // due reports whether a keeper could have something to propose, be it possible to this one or not.
 func (s *state) due() bool {
-	_, wanted := s.wanted()
+	wish := s.wanted()
 	newest, _ := s.newest()
 	misfit := newest != nil && newest.Replicas != s.replicas
-	return len(s.passing) > 0 && !s.uncertain() && (wanted != "" || misfit || s.doubt())
+	return len(s.passing) > 0 && !s.uncertain() && (wish.why != "" && !s.held(wish) || misfit || s.doubt())
 }
 
 // begin proposes generation 0.
@@ -150,22 +153,36 @@ func (s *state) missing(d *placement.Document) []string {
 
 // change proposes what the passing nodes ask for.
 func (s *state) change() (*placement.Document, string, error) {
-	nodes, why := s.wanted()
-	if why == "" {
+	wish := s.wanted()
+	if wish.why == "" {
 		return nil, s.leftOut(), nil
 	}
 	if missing := s.missing(s.stored); 2*len(missing) > len(s.stored.Nodes) {
-		return nil, fmt.Sprintf("held back (%s) while more than half of the placement is missing: %s", why, names(missing)), nil
+		return nil, fmt.Sprintf("held back (%s) while more than half of the placement is missing: %s", wish.why, names(missing)), nil
 	}
-	doc, err := placement.Next(s.stored, nodes, why)
-	return doc, why, err
+	if s.held(wish) {
+		return nil, fmt.Sprintf("held back (%s) until generation %d has settled: waiting for %s", wish.why, s.stored.Generation, names(s.moving())), nil
+	}
+	base, err := s.trimmed()
+	if err != nil {
+		return nil, wish.why, err
+	}
+	doc, err := placement.Next(base, wish.nodes, wish.why)
+	return doc, wish.why, err
 }
 
-// wanted returns the nodes that the stored placement should list, and what is new in that: empty if nothing is, or if it
-// is worth waiting for nodes that have only just come.
-func (s *state) wanted() ([]placement.Node, string) {
+// A wish is the nodes that the placement should list.
+type wish struct {
+	nodes  []placement.Node
+	why    string // what is new in that; empty if nothing is
+	urgent bool   // slots are a copy short until it is so
+}
+
+// wanted returns the nodes that the stored placement should list. Nothing is new in that if it is worth waiting for nodes
+// that have only just come.
+func (s *state) wanted() wish {
 	if s.stored == nil {
-		return nil, ""
+		return wish{}
 	}
 	byID := map[string]placement.Node{}
 	for _, n := range s.stored.Nodes {
@@ -195,17 +212,21 @@ func (s *state) wanted() ([]placement.Node, string) {
 		byID[c.ID] = nodeOf(c)
 	}
 	if early && !late {
-		return nil, ""
+		return wish{}
 	}
 	gone := s.gone(byID)
 	for _, id := range gone {
 		delete(byID, id)
 	}
+	return wish{listed(byID), describe(joined, wiped, altered, gone), len(wiped)+len(gone) > 0}
+}
+
+func listed(byID map[string]placement.Node) []placement.Node {
 	nodes := make([]placement.Node, 0, len(byID))
 	for _, n := range byID {
 		nodes = append(nodes, n)
 	}
-	return nodes, describe(joined, wiped, altered, gone)
+	return nodes
 }
 
 // gone returns the nodes of a placement that have been away for too long, none if fewer nodes than a key has copies would
@@ -239,18 +260,28 @@ func (s *state) unfit(c candidate) error {
 	if c.Replicas != 0 && c.Replicas != s.replicas {
 		return fmt.Errorf("-replicas is %d there and %d in the placement", c.Replicas, s.replicas)
 	}
+	if s.stored != nil && s.stored.IsLost(c.identity()) {
+		return errors.New("it was given up for good: stop it, remove its data directory, and start it again as a new node")
+	}
+	if s.stored != nil && s.stored.HasLeft(c.identity()) {
+		return errLeaving
+	}
 	return nodeOf(c).Validate()
 }
 
 // leftOut names the first node that passes and is in no placement for what it is; empty if there is none.
 func (s *state) leftOut() string {
 	for _, c := range s.passing {
-		if err := s.unfit(c); err != nil {
+		if err := s.unfit(c); err != nil && !errors.Is(err, errLeaving) {
 			return fmt.Sprintf("node %s is left out: %v", c.ID, err)
 		}
 	}
 	return ""
 }
+
+var errLeaving = errors.New("it was asked to leave")
+
+func (c candidate) identity() string { return placement.Identity(c.ID, c.Disk) }
 
 func nodeOf(c candidate) placement.Node {
 	return placement.Node{ID: c.ID, Weight: c.Weight, Zone: c.Zone, Disk: c.Disk}

@@ -85,7 +85,7 @@ func (c *collection) ask(ctx context.Context) {
 }
 
 func (c *collection) askOne(identity string, config *placement.Config, deadline time.Time) {
-	if _, done := c.got[identity]; done || c.tried[identity] || identity == c.r.self || c.room == 0 {
+	if _, done := c.got[identity]; done || c.tried[identity] || identity == c.r.self || c.room == 0 || c.r.lost(identity) {
 		return
 	}
 	owner := c.r.locate(identity)
@@ -159,9 +159,14 @@ func (c *collection) complete() bool {
 		note(got.Settled, got.History)
 	}
 	if base == nil {
-		return false
+		return c.nothingLeft()
 	}
 	between[base.Generation] = base
+	if c.crippled(between, base) {
+		for _, config := range c.contacts() {
+			between[config.Generation] = config
+		}
+	}
 	for generation, config := range between {
 		if generation >= base.Generation && generation < c.req.Config.Generation && !c.fenced(config) {
 			return false
@@ -170,15 +175,11 @@ func (c *collection) complete() bool {
 	return true
 }
 
-// fenced reports whether a majority of the config's owners have answered, this node counted.
+// fenced reports whether a majority of the config's owners have answered, this node counted. Where so many are lost that
+// no majority is left, all that are left have to.
 func (c *collection) fenced(config *placement.Config) bool {
-	n := 0
-	for _, identity := range config.Owners {
-		if _, ok := c.got[identity]; ok || identity == c.r.self {
-			n++
-		}
-	}
-	return n >= len(config.Owners)/2+1
+	answered, left := c.heard(config)
+	return answered >= min(len(config.Owners)/2+1, left)
 }
 
 // newest returns the newest that anyone has told of key, with the highest ballot, and who told it. A deletion that all owners of an earlier config

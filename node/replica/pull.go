@@ -68,6 +68,7 @@ func (r *Replica) absorb(ctx context.Context, slot int, config *placement.Config
 	if s := r.slots[slot].Load(); len(recs) == 0 && !guard.After(s.Guard) {
 		return nil
 	}
+	r.countFetched(recs)
 	return r.change(ctx, &item{slot: slot, within: config, absorb: recs, guard: guard})
 }
 

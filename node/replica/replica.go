@@ -68,6 +68,7 @@ type Replica struct {
 
 	entering entering
 	accepted accepted
+	fetched  atomic.Int64    // bytes, see Progress
 	ctx      context.Context // of pulls; ends with Run
 	cancel   context.CancelFunc
 	work     sync.WaitGroup // pulls under way
