@@ -13,6 +13,7 @@ import (
 	"ringkv/hashring"
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
+	"ringkv/node/store"
 	"ringkv/node/wire"
 )
 
@@ -141,6 +142,19 @@ func (c *collection) compare(w window) (told []record.Record, fetch []fetching, 
 			}
 			keys[rec.Key] = struct{}{}
 		}
+	}
+	// What this node alone holds may be deleted, as the floor of another says.
+	err = c.r.store.Heads(c.slot, c.req.After, func(key string, h store.Head) bool {
+		if w.more && key > w.end {
+			return false
+		}
+		if !h.Version.After(w.floor) {
+			keys[key] = struct{}{}
+		}
+		return true
+	})
+	if err != nil {
+		return nil, nil, errors.New(unreadable(err).Detail)
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		own, err := c.r.stored(key, false)
