@@ -49,8 +49,10 @@ func (r *Replica) snapshot(slot int, s *state, req *wire.Request) wire.Response 
 		if rec, err = r.stored(req.Key, true); !isNone(rec) {
 			p.Records = []record.Record{rec}
 		}
+	case req.Op == wire.OpGuard:
+		err = r.headPage(p, slot, req.After, req.Ballot)
 	case req.HeadOnly:
-		err = r.headPage(p, slot, req.After)
+		err = r.headPage(p, slot, req.After, record.Version{})
 	default:
 		err = r.store.Walk(slot, req.After, newPage(p).add)
 	}
@@ -60,13 +62,16 @@ func (r *Replica) snapshot(slot int, s *state, req *wire.Request) wire.Response 
 	return wire.Response{Status: wire.OK, Pulled: p}
 }
 
-// headPage fills p with the next page of the slot's records without their values. Only the few that are marked are looked up
+// headPage fills p with the next page of the slot's records without their values, up to version upTo if that isn't zero. Only the few that are marked are looked up
 // on the disk.
-func (r *Replica) headPage(p *wire.Pulled, slot int, after string) error {
+func (r *Replica) headPage(p *wire.Pulled, slot int, after string, upTo record.Version) error {
 	page, marked, whole := newPage(p), []int(nil), true
 	err := r.store.Heads(slot, after, func(key string, h store.Head) bool {
 		if whole = whole && !h.Damaged; !whole {
 			return false
+		}
+		if !upTo.IsZero() && h.Version.After(upTo) {
+			return true
 		}
 		if h.Marked {
 			marked = append(marked, len(p.Records))

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"ringkv/hashring"
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
 	"ringkv/node/store"
@@ -15,6 +16,7 @@ type batch struct {
 	r       *Replica
 	states  map[int]*state
 	records map[string]int // key -> its place in out.Records
+	dropped map[int]*state // slots of out.Drop, and how they stand after that alone
 	out     store.Batch
 }
 
@@ -26,8 +28,12 @@ func (b *batch) judge(it *item) {
 		b.learn(it)
 	case it.promise != nil:
 		b.promise(it, it.promise)
+	case it.drop != nil:
+		b.drop(it)
 	case it.within != nil:
 		b.enter(it)
+	case betweenOwners(it.req.Op):
+		b.owner(it)
 	default:
 		b.request(it)
 	}
@@ -145,7 +151,9 @@ func (b *batch) apply() error {
 	if len(b.out.Records) == 0 && len(b.out.Slots) == 0 {
 		return nil
 	}
+	undo := b.hideDropped()
 	if err := b.r.store.Apply(b.out); err != nil {
+		undo()
 		return err
 	}
 	for slot, s := range b.states {
@@ -154,12 +162,30 @@ func (b *batch) apply() error {
 			b.r.forget(slot, s.Floor)
 		}
 	}
+	for slot, floor := range b.collected() {
+		b.r.forget(slot, floor)
+	}
+	b.r.opt.Metrics.droppedSlots(len(b.out.Drop))
 	if b.r.opt.Clock != nil {
 		for i := range b.out.Records {
 			b.r.opt.Clock.Observe(later(b.out.Records[i].Version, b.out.Records[i].Ballot))
 		}
 	}
 	return nil
+}
+
+// collected returns the slots of which a tombstone was stored that the floor stands for already: in place of an older record.
+func (b *batch) collected() map[int]record.Version {
+	floors := map[int]record.Version{}
+	for i := range b.out.Records {
+		if rec := &b.out.Records[i]; rec.Deleted {
+			slot := hashring.SlotOf(rec.Key)
+			if s := b.state(slot); !rec.Version.After(s.Floor) {
+				floors[slot] = s.Floor
+			}
+		}
+	}
+	return floors
 }
 
 // forget gives up the tombstones that the floor of a slot stands for.

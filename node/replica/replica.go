@@ -122,7 +122,7 @@ func New(st store.Store, opt Options) (*Replica, error) {
 
 // Handle implements wire.Handler. Reads are answered at once, the rest by the committer.
 func (r *Replica) Handle(req *wire.Request, respond func(wire.Response)) {
-	if req.Config == nil || req.Key == "" && req.Op != wire.OpPull || req.Slot < 0 || req.Slot >= hashring.Slots {
+	if req.Config == nil || req.Key == "" && !aboutSlot(req.Op) || req.Slot < 0 || req.Slot >= hashring.Slots {
 		respond(wire.Response{Status: wire.BadRequest, Detail: "was asked about no key or in no config"})
 		return
 	}
@@ -147,6 +147,8 @@ func (r *Replica) Handle(req *wire.Request, respond func(wire.Response)) {
 			return
 		}
 		r.enqueue(&item{req: req, slot: slotOf(req), respond: respond})
+	case wire.OpSlot, wire.OpSync, wire.OpGuard, wire.OpFloor:
+		r.handleOwner(req, respond)
 	default:
 		respond(wire.Response{Status: wire.BadRequest, Detail: fmt.Sprintf("doesn't know operation %d: give all nodes and gateways the same version of ringkv", req.Op)})
 	}

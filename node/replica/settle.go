@@ -13,6 +13,7 @@ import (
 	"ringkv/hashring"
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
+	"ringkv/node/store"
 	"ringkv/node/wire"
 )
 
@@ -142,6 +143,19 @@ func (c *collection) compare(w window) (told []record.Record, fetch []fetching, 
 			keys[rec.Key] = struct{}{}
 		}
 	}
+	// What this node alone holds may be deleted, as the floor of another says.
+	err = c.r.store.Heads(c.slot, c.req.After, func(key string, h store.Head) bool {
+		if w.more && key > w.end {
+			return false
+		}
+		if !h.Version.After(w.floor) {
+			keys[key] = struct{}{}
+		}
+		return true
+	})
+	if err != nil {
+		return nil, nil, errors.New(unreadable(err).Detail)
+	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		own, err := c.r.stored(key, false)
 		if err != nil {
@@ -206,6 +220,7 @@ func (r *Replica) fetch(ctx context.Context, config *placement.Config, batch []f
 	deadline, _ := ctx.Deadline()
 	replies := make(chan wire.Reply, len(batch))
 	from := map[string]string{} // node id -> identity
+	asked := map[string]bool{}  // keys
 	pending := 0
 	for _, f := range batch {
 		owner := r.locate(f.identity)
@@ -213,7 +228,7 @@ func (r *Replica) fetch(ctx context.Context, config *placement.Config, batch []f
 			err = fmt.Errorf("%s is not passing its check", owner.ID)
 			continue
 		}
-		from[owner.ID] = f.identity
+		from[owner.ID], asked[f.key] = f.identity, true
 		r.opt.Peers.Send(owner.ID, owner.Addr, &wire.Request{Op: wire.OpPull, Config: config, Key: f.key}, deadline, replies)
 		pending++
 	}
@@ -227,8 +242,10 @@ func (r *Replica) fetch(ctx context.Context, config *placement.Config, batch []f
 				err = fmt.Errorf("%s %s", reply.Node, reply.Response.Detail)
 			case p.Node != from[reply.Node] || len(p.Records) == 0:
 				err = fmt.Errorf("%s no longer holds what it held: its disk is another", reply.Node)
+			case !asked[p.Records[0].Key]:
+				err = fmt.Errorf("%s answered with a key that it wasn't asked for", reply.Node)
 			default:
-				recs = append(recs, p.Records...)
+				recs = append(recs, p.Records[0])
 			}
 		case <-ctx.Done():
 			return recs, ctx.Err()
