@@ -6,6 +6,7 @@ import (
 
 	"ringkv/gateway/coordinator"
 	"ringkv/hashring"
+	"ringkv/hashring/placement"
 	"ringkv/integration/oracle"
 )
 
@@ -63,13 +64,29 @@ func (w *world) behind() string {
 		if !d.Has(n.name, n.diskID()) {
 			return fmt.Sprintf("%s on %s is not in generation %d", n.name, n.diskID(), d.Generation)
 		}
-		if v := parts.source.View(); v == nil || v.Generation() != d.Generation || len(v.Away()) > 0 {
-			return fmt.Sprintf("%s doesn't know generation %d, or not that all its nodes pass", n.name, d.Generation)
+		if why := w.blind(parts.source.View(), d); why != "" {
+			return n.name + " " + why
 		}
 	}
 	for _, g := range w.gateways {
-		if v := g.source.View(); v == nil || v.Generation() != d.Generation || len(v.Away()) > 0 {
-			return fmt.Sprintf("%s doesn't know generation %d, or not that all its nodes pass", g.name, d.Generation)
+		if why := w.blind(g.source.View(), d); why != "" {
+			return g.name + " " + why
+		}
+	}
+	return ""
+}
+
+// blind says what a view doesn't show of the placement d with all its nodes well; empty if it shows all.
+func (w *world) blind(v *placement.View, d *placement.Document) string {
+	if v == nil || v.Generation() != d.Generation {
+		return fmt.Sprintf("doesn't know generation %d", d.Generation)
+	}
+	for _, away := range v.Away() {
+		return fmt.Sprintf("doesn't see that %s passes", away.ID)
+	}
+	for _, n := range v.Nodes() {
+		if is := w.node(n.ID).member().Addr; n.Addr != is {
+			return fmt.Sprintf("looks for %s at %s, and not at %s", n.ID, n.Addr, is)
 		}
 	}
 	return ""
@@ -95,6 +112,9 @@ func (w *world) unsettled() string {
 			return fmt.Sprintf("%s doesn't know generation %d", n.ID, d.Generation)
 		}
 		for slot := range hashring.Slots {
+			if !w.plan.has(slot) {
+				continue
+			}
 			if state := p.data.SlotState(slot); v.Config(slot).Owns(n.ID+"/"+n.Disk) && state != "settled" {
 				return fmt.Sprintf("%s: slot %d is %s", n.ID, slot, state)
 			}
@@ -182,4 +202,19 @@ func (w *world) heldByAll() (readings []oracle.Reading) {
 		}
 	}
 	return readings
+}
+
+// outcomes counts the operations.
+func (w *world) outcomes() (ok, unknown, failed int) {
+	for _, op := range w.history.Ops() {
+		switch op.Outcome {
+		case oracle.OK:
+			ok++
+		case oracle.Failed:
+			failed++
+		default:
+			unknown++
+		}
+	}
+	return ok, unknown, failed
 }

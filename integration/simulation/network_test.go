@@ -89,6 +89,13 @@ func (n *network) travel(from, to string) (d time.Duration, arrives, cut bool) {
 	return d, !l.cut && l.rng.Float64() >= lose, l.cut && l.known
 }
 
+// bulk says how much longer a page of a slot takes.
+func (n *network) bulk(from, to string) time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return exponential(n.linkLocked(from, to).rng, n.w.plan.bulk)
+}
+
 // connects reports whether a connection from one machine to another can be made: a message that is lost is sent again there.
 func (n *network) connects(from, to string) bool {
 	n.mu.Lock()
@@ -193,6 +200,9 @@ func (c *call) leave() {
 		return
 	}
 	d, arrives, cut := c.net.travel(from.m.name, c.node)
+	if c.req.Op == wire.OpPull && c.req.Key == "" {
+		d += c.net.bulk(from.m.name, c.node)
+	}
 	switch {
 	case cut:
 		time.AfterFunc(d, c.refused)

@@ -25,6 +25,8 @@ type plan struct {
 	kinds        []kind
 	moves        int // placements that an operator may write
 
+	slots     map[int]bool  // that the run has; nil for all
+	bulk      time.Duration // mean, of what a page of a slot takes longer: there is much to move
 	lose      float64       // share of messages
 	late      float64       // share of messages that take a second longer
 	slow      time.Duration // mean of what messages take longer
@@ -45,6 +47,7 @@ func newPlan(rng *rand.Rand) *plan {
 		between:  pick(rng, 300*time.Millisecond, time.Second, 2*time.Second),
 		moves:    rng.IntN(4),
 
+		bulk:      pick(rng, 0, 50*time.Millisecond, time.Second),
 		lose:      pick(rng, 0, 0, 0.01, 0.1),
 		late:      pick(rng, 0, 0, 0.01, 0.05),
 		slow:      pick(rng, 0, 0, time.Millisecond, 10*time.Millisecond),
@@ -62,8 +65,17 @@ func newPlan(rng *rand.Rand) *plan {
 		}
 	}
 	p.keys = chooseKeys(rng)
+	if rng.IntN(50) > 0 {
+		p.slots = map[int]bool{}
+		for _, key := range p.keys {
+			p.slots[hashring.SlotOf(key)] = true
+		}
+	}
 	return p
 }
+
+// has reports whether the run has the slot. Most runs have few, as they all are alike, and a thousand of them cost a thousand times as much.
+func (p *plan) has(slot int) bool { return p.slots == nil || p.slots[slot] }
 
 func pick[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }
 

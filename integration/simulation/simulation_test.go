@@ -3,86 +3,121 @@ package simulation
 import (
 	"flag"
 	"fmt"
-	"hash/fnv"
+	"os"
+	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "run only this `seed`, and print its trace")
-	seeds   = flag.Int("seeds", 20, "run so `many` seeds")
+	seeds   = flag.Uint64("seeds", manySeeds, "how `many` seeds to run")
 	from    = flag.Uint64("from", 1, "the first `seed`")
+	worker  = flag.Uint64("worker", 0, "run every so-many-th seed in this process, whose environment is as it should be")
+	digest  = flag.Bool("digest", false, "print a digest of each trace")
 )
 
+// TestSimulation runs seeds, each in a world of its own. The runs are spread over processes that have one processor each,
+// since Go decides in an order of its own what goes on first where there are several.
 func TestSimulation(t *testing.T) {
-	first, last := *from, *from+uint64(*seeds)-1
+	first, last := *from, *from+*seeds-1
 	if *oneSeed != 0 {
 		first, last = *oneSeed, *oneSeed
 	}
-	for s := first; s <= last; s++ {
-		began := time.Now()
+	if *worker != 0 {
+		runSeeds(t, first, last, *worker)
+		return
+	}
+	processes := min(uint64(runtime.NumCPU()), last-first+1)
+	var running sync.WaitGroup
+	for i := range processes {
+		running.Go(func() {
+			out, err := runWorker(first+i, last, processes)
+			if err != nil || *oneSeed != 0 {
+				t.Logf("%s", out)
+			}
+			if err != nil {
+				t.Errorf("a run failed: %v", err)
+			}
+		})
+	}
+	running.Wait()
+}
+
+// runWorker runs every step-th seed from first on in another process, and returns what it says.
+func runWorker(first, last, step uint64, more ...string) (string, error) {
+	args := []string{"-test.run=^TestSimulation$", "-test.timeout=0", "-test.v=true", fmt.Sprint("-worker=", step), fmt.Sprint("-from=", first), fmt.Sprint("-seeds=", last-first+1), fmt.Sprint("-seed=", *oneSeed)}
+	cmd := exec.Command(os.Args[0], append(args, more...)...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// patience is how long one seed may take in real time. Beyond that, something stands still that fake time can't move.
+const patience = 5 * time.Minute
+
+// runSeeds runs seeds one after the other, and stops at the first that fails.
+func runSeeds(t *testing.T, first, last, step uint64) {
+	began := time.Now()
+	var all effort
+	for s := first; s <= last; s += step {
+		stuck := time.AfterFunc(patience, func() { panic(fmt.Sprintf("seed %d still runs after %v: repeat it with %s", s, patience, command(s))) })
 		w := simulate(t, s)
-		text := w.trace.String()
-		if *oneSeed != 0 {
-			t.Log("\n" + text)
+		stuck.Stop()
+		all.add(w)
+		if *digest {
+			fmt.Printf("digest %d %x\n", s, w.trace.sum())
 		}
-		h := fnv.New64a()
-		h.Write([]byte(text))
-		acked := w.history.Acknowledged()
-		t.Logf("seed %d: %v real, %d acked of %d, %d placements, trace %x", s, time.Since(began).Round(time.Millisecond), acked, len(w.history.Ops()), w.written, h.Sum64())
-		if len(w.failures) > 0 {
-			t.Errorf("seed %d: %s", s, strings.Join(w.failures, "\n"))
+		failed := len(w.failures) > 0
+		if failed || *oneSeed != 0 {
+			t.Logf("trace of seed %d:\n%v", s, w.trace)
 		}
+		if failed {
+			t.Fatalf("seed %d (repeat with %s):\n%s", s, command(s), strings.Join(w.failures, "\n"))
+		}
+	}
+	t.Logf("%v, in %v", &all, time.Since(began).Round(time.Second))
+	if all.runs > 10 && all.acked < 100*all.runs {
+		t.Fatal("so few operations were acknowledged that it shows nothing")
 	}
 }
 
-// simulate runs one seed.
-func simulate(t *testing.T, seed uint64) (w *world) {
-	synctest.Test(t, func(t *testing.T) {
-		w = newWorld(seed)
-		done := make(chan struct{})
-		var running sync.WaitGroup
-		running.Go(func() { w.consul.run(done) })
-		for _, m := range w.machines() {
-			m.setSkew(time.Duration(w.random("skew "+m.name).Int64N(int64(2*w.plan.skew+1))) - w.plan.skew)
+func command(seed uint64) string {
+	return fmt.Sprintf("go test ./integration/simulation -run '^TestSimulation$' -seed %d -v", seed)
+}
+
+// An effort is how much a number of runs did.
+type effort struct{ runs, acked, placements, unknown, failed int }
+
+func (e *effort) add(w *world) {
+	e.runs++
+	e.placements += w.written
+	ok, unknown, failed := w.outcomes()
+	e.acked, e.unknown, e.failed = e.acked+ok, e.unknown+unknown, e.failed+failed
+}
+
+func (e *effort) String() string {
+	return fmt.Sprintf("%d runs, %d placements, %d operations acknowledged, %d unknown, %d failed", e.runs, e.placements, e.acked, e.unknown, e.failed)
+}
+
+// TestRepeats runs the same seeds twice and compares the traces: what can't be repeated can't be understood.
+func TestRepeats(t *testing.T) {
+	var outs [2]string
+	for i := range outs {
+		out, err := runWorker(1, 5, 1, "-digest")
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
-		starts := w.random("starts")
-		for i, n := range w.nodes {
-			time.Sleep(exponential(starts, 20*time.Millisecond))
-			if i < w.plan.first {
-				n.start()
+		for line := range strings.Lines(out) {
+			if strings.HasPrefix(line, "digest ") {
+				outs[i] += line
 			}
 		}
-		for _, g := range w.gateways {
-			time.Sleep(exponential(starts, 20*time.Millisecond))
-			g.start()
-		}
-		w.trace.note("-", "%s", fmt.Sprintf("%+v", *w.plan))
-		stop := make(chan struct{})
-		for i := range users {
-			running.Go(func() { w.use(i, stop) })
-		}
-		if !w.plan.early {
-			w.converge()
-		}
-		w.net.makeNoise()
-		w.disturb()
-		w.heal()
-		w.converge()
-		close(stop)
-		time.Sleep(10 * time.Second)
-		if len(w.failures) == 0 {
-			w.judge()
-		}
-		close(done)
-		for _, m := range w.machines() {
-			m.end()
-		}
-		w.lives.Wait()
-		running.Wait()
-	})
-	return w
+	}
+	if outs[0] != outs[1] || outs[0] == "" {
+		t.Fatalf("the same seeds made other traces the second time:\n%s\n%s", outs[0], outs[1])
+	}
 }

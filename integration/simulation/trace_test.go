@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"sync"
 	"time"
@@ -98,4 +99,11 @@ func (t *trace) String() string {
 		fmt.Fprintf(&b, "%6d %s\n", i+1, t.lines[i].String())
 	}
 	return b.String()
+}
+
+// sum is a digest of the trace.
+func (t *trace) sum() uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(t.String()))
+	return h.Sum64()
 }
