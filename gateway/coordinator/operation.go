@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -80,7 +79,7 @@ func (o *operation) follow(config *placement.Config) error {
 func (o *operation) retry() error {
 	o.tries++
 	wait := time.Millisecond << min(o.tries, 5)
-	wait = wait/2 + rand.N(wait)
+	wait = wait/2 + time.Duration(o.c.opt.Random()*float64(wait))
 	if time.Until(o.deadline) < wait+o.c.opt.HedgeAfter {
 		return errTimeUp
 	}

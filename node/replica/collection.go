@@ -16,7 +16,7 @@ import (
 const (
 	pullPatience = 1500 * time.Millisecond // how long requests wait for a key to be pulled
 	pullAgain    = 50 * time.Millisecond   // until those that didn't answer are asked again
-	maxContacts  = 256                     // asked in one pull, repetitions included
+	maxContacts  = 32                      // asked in one pull at a time
 )
 
 // errOvertaken ends a pull because this node has promised a later config, or must.
