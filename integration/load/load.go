@@ -65,6 +65,9 @@ func (l *Load) Stop() {
 	l.running.Wait()
 }
 
+// Hurry raises the rate of all clients together to so many operations a second.
+func (l *Load) Hurry(perSecond int) { l.pace.SetLimit(rate.Limit(perSecond)) }
+
 // Continue lets the load go on until n more operations have been acknowledged.
 func (l *Load) Continue(t testing.TB, n int) {
 	t.Helper()

@@ -43,6 +43,14 @@ func Steady(client, i int, rng *rand.Rand) Step {
 	}
 }
 
+// Churning is Steady with more that is written over, so that a store has garbage to collect, and with few reads.
+func Churning(client, i int, rng *rand.Rand) Step {
+	if i%4 == 3 {
+		return Step{oracle.Put, fmt.Sprintf("shared/%d", rng.IntN(sharedKeys))}
+	}
+	return Steady(client, i, rng)
+}
+
 // Contended has all clients at one key after the other, for a history that can be searched: no key has more operations
 // than oracle.CheckLinear takes.
 func Contended(_, i int, rng *rand.Rand) Step {
