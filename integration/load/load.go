@@ -80,6 +80,18 @@ func (l *Load) Continue(t testing.TB, n int) {
 	})
 }
 
+// Pass lets the load go on until n more operations have ended, whatever their answer.
+func (l *Load) Pass(t testing.TB, n int) {
+	t.Helper()
+	want := l.History.Ended() + n
+	Eventually(t, patience, fmt.Sprintf("%d more operations have ended", n), func() error {
+		if got := l.History.Ended(); got < want {
+			return fmt.Errorf("%d are missing", want-got)
+		}
+		return nil
+	})
+}
+
 func (l *Load) lastFailure() (last oracle.Op) {
 	for _, op := range l.History.Ops() {
 		if op.Outcome != oracle.OK && op.Return != oracle.Never {

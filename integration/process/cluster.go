@@ -5,6 +5,7 @@ package process
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,10 +23,12 @@ type Options struct {
 	Nodes    int
 	Gateways int
 	Replicas int
-	// Data returns the data directory of a node; nil means a temporary one for each.
+	// Data returns the data directory of a node; nil, or an empty one, means a temporary one.
 	Data func(id string) string
 	// NodeProgram is kvnode, or kvnode-faults, which dies where its environment says.
 	NodeProgram string
+	// NodeFiles is how many descriptors a node may have; 0 is what the test may.
+	NodeFiles int
 	// Grouped runs each process under a group id of its own, by which firewall rules tell them apart.
 	Grouped bool
 }
@@ -74,7 +77,9 @@ func NewCluster(t testing.TB, o Options) *Cluster {
 // NodeData returns where a node keeps its data.
 func (c *Cluster) NodeData(id string) string {
 	if c.options.Data != nil {
-		return c.options.Data(id)
+		if dir := c.options.Data(id); dir != "" {
+			return dir
+		}
 	}
 	return filepath.Join(c.dir, id)
 }
@@ -83,7 +88,9 @@ func (c *Cluster) NodeData(id string) string {
 func (c *Cluster) StartNode(t testing.TB, id string, env ...string) {
 	t.Helper()
 	c.start(t, id, func() *process {
-		return c.make(t, id, c.options.NodeProgram, "-id", id, "-data", c.NodeData(id), "-destroy", "any")
+		p := c.make(t, id, c.options.NodeProgram, "-id", id, "-data", c.NodeData(id), "-destroy", "any")
+		p.files = c.options.NodeFiles
+		return p
 	}, env...)
 }
 
@@ -171,6 +178,19 @@ func (c *Cluster) WipeNode(t testing.TB, id string) {
 	if err := os.RemoveAll(c.NodeData(id)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// holdConnections opens idle connections to a node or a gateway.
+func (c *Cluster) holdConnections(t testing.TB, name string, n int) (held []net.Conn) {
+	t.Helper()
+	for range n {
+		conn, err := net.Dial("tcp", c.Address(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, conn)
+	}
+	return held
 }
 
 func (c *Cluster) end(t testing.TB, name string, s syscall.Signal) {

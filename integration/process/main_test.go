@@ -32,7 +32,7 @@ const (
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
-func run(m *testing.M) (status int) {
+func run(m *testing.M) int {
 	flag.Parse()
 	if os.Getenv(programsEnv) == "" {
 		if err := begin(); err != nil {
@@ -40,19 +40,13 @@ func run(m *testing.M) (status int) {
 			return 2
 		}
 	}
-	defer func() {
-		if err := os.RemoveAll(os.Getenv(programsEnv)); err != nil {
-			fmt.Fprintln(os.Stderr, "remove what was built:", err)
-			status = max(status, 1)
-		}
-	}()
 	return m.Run()
 }
 
-// begin builds the programs and starts this one again, apart from the machine. It returns where that isn't possible, and then the
+// begin builds the programs, where they stay so that what is up to date isn't linked again, and starts this one again, apart from the machine. It returns where that isn't possible, and then the
 // tests run on the machine's own network.
 func begin() error {
-	dir, err := os.MkdirTemp("", "ringkv-process-")
+	dir, err := filepath.Abs("../../bin/process")
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type process struct {
 	args  []string
 	env   []string // beside the test's own
 	group uint32   // group id to run under, by which firewall rules know it; 0 is that of the test
+	files int      // how many descriptors it may have; 0 is what the test may
 	log   string   // file that all its processes write to
 
 	mu     sync.Mutex // guards what follows
@@ -42,6 +43,9 @@ func (p *process) start(env ...string) error {
 		return err
 	}
 	cmd := exec.Command(p.path, p.args...)
+	if p.files > 0 {
+		cmd = exec.Command("/bin/sh", slices.Concat([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, p.files), p.path}, p.args)...)
+	}
 	cmd.Env = slices.Concat(os.Environ(), p.env, env)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
