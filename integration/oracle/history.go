@@ -14,6 +14,7 @@ type History struct {
 	last   int64
 	ops    []*Op
 	acked  int
+	ended  int
 	faults []Fault
 }
 
@@ -87,6 +88,7 @@ func (r Running) End(outcome Outcome, a Answer) {
 	}
 	r.op.Return = r.history.stampLocked()
 	r.op.Outcome, r.op.Version, r.op.Detail = outcome, a.Version, a.Detail
+	r.history.ended++
 	if outcome == OK {
 		r.history.acked++
 	}
@@ -121,6 +123,13 @@ func (h *History) Acknowledged() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.acked
+}
+
+// Ended returns how many operations have ended so far, however.
+func (h *History) Ended() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ended
 }
 
 // Faults returns a copy of the faults noted so far, in order.
