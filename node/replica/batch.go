@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -30,6 +31,8 @@ func (b *batch) judge(it *item) {
 		b.promise(it, it.promise)
 	case it.drop != nil:
 		b.drop(it)
+	case it.renew != nil:
+		b.states[it.slot], it.staged = it.renew, true
 	case it.within != nil:
 		b.enter(it)
 	case betweenOwners(it.req.Op):
@@ -75,7 +78,13 @@ func (b *batch) enter(it *item) {
 		return
 	}
 	for _, rec := range it.absorb {
-		if err := b.merge(it, s, rec); err != nil {
+		err := b.merge(it, s, rec)
+		if it.mend && errors.Is(err, store.ErrCorrupt) {
+			b.r.accepted.forget(rec.Key)
+			b.stage(it, rec)
+			continue
+		}
+		if err != nil {
 			it.answer = unreadable(err)
 			return
 		}

@@ -68,6 +68,10 @@ func (c *collection) run(ctx context.Context) error {
 			return errOvertaken
 		}
 	}
+	// A process that was halted may have answers that are too old: see doubtPatience.
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return c.incomplete()
+	}
 	return nil
 }
 

@@ -28,6 +28,9 @@ type item struct {
 	absorb  []record.Record   // what was pulled
 	settle  bool              // everything was pulled
 	drop    []leaving         // slots to forget
+	renew   *state            // how a slot in doubt stands
+
+	mend bool // absorb: in place of what is damaged here
 
 	guard record.Version // absorb: of those it was pulled from
 	floor record.Version // settle: of those everything was pulled from

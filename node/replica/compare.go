@@ -39,6 +39,8 @@ type comparison struct {
 	opt   UpkeepOptions
 	pairs map[pair]*compared // nothing of a pair means that it has not been the same yet
 
+	began       time.Time
+	mending     mending
 	collectNext time.Time // when to look for tombstones to collect
 }
 
@@ -53,6 +55,7 @@ type standing struct {
 
 // round compares every slot, and repairs those for which it is time. It returns one of the errors, if there were any.
 func (c *comparison) round(ctx context.Context) error {
+	damage := errors.Join(c.r.recoverAll(ctx, c.began), c.mending.pass(ctx))
 	standings := c.r.standings(ctx)
 	pairs := map[pair]*compared{}
 	var mu sync.Mutex // guards pairs and behind
@@ -81,7 +84,7 @@ func (c *comparison) round(ctx context.Context) error {
 			return err
 		})
 	}
-	err := errors.Join(g.Wait(), why, c.collectTombstones(ctx, standings))
+	err := errors.Join(damage, g.Wait(), why, c.collectTombstones(ctx, standings))
 	c.pairs = pairs
 	c.r.opt.Metrics.comparedSlots(behind)
 	return err
@@ -138,7 +141,7 @@ func (r *Replica) standings(ctx context.Context) []standing {
 	g.SetLimit(compareSlots)
 	for slot := range r.slots {
 		s := r.slots[slot].Load()
-		if s == nil || r.doubt[slot] || !s.settled() || !s.Promised.Owns(r.self) || ctx.Err() != nil {
+		if s == nil || r.doubt[slot].Load() || !s.settled() || !s.Promised.Owns(r.self) || ctx.Err() != nil {
 			continue
 		}
 		g.Go(func() error {

@@ -80,9 +80,25 @@ func (l *leaver) pass(ctx context.Context) error {
 		if err := l.r.change(ctx, &item{drop: ready[:n]}); err != nil {
 			return err
 		}
+		if err := l.r.trustEmpty(ready[:n]); err != nil {
+			return err
+		}
 		ready = ready[n:]
 	}
 	return why
+}
+
+// trustEmpty ends the doubt about slots that have just been forgotten.
+func (r *Replica) trustEmpty(dropped []leaving) error {
+	for _, left := range dropped {
+		if !r.doubt[left.slot].Load() || !r.slots[left.slot].Load().Promised.Equal(left.config) {
+			continue
+		}
+		if err := r.trust(left.slot); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // promiseAll promises the view's config of slots that this node holds something of and no longer owns, since nobody has to ask it
@@ -96,7 +112,7 @@ func (l *leaver) promiseAll(ctx context.Context) error {
 	g.SetLimit(dropSlots) // what waits at the same time shares a sync
 	for slot := range hashring.Slots {
 		config, s := view.Config(slot), l.r.slots[slot].Load()
-		if l.r.doubt[slot] || s == nil || config.Owns(l.r.self) || s.Promised.Generation >= config.Generation || !l.r.holds(slot, s) {
+		if l.r.doubt[slot].Load() || s == nil || config.Owns(l.r.self) || s.Promised.Generation >= config.Generation || !l.r.holds(slot, s) {
 			continue
 		}
 		g.Go(func() error {
@@ -113,7 +129,7 @@ func (l *leaver) promiseAll(ctx context.Context) error {
 // leavings returns the slots that this node holds something of and doesn't own.
 func (r *Replica) leavings() (held []leaving) {
 	for slot := range r.slots {
-		if s := r.slots[slot].Load(); s != nil && !r.doubt[slot] && !s.Promised.Owns(r.self) && r.holds(slot, s) {
+		if s := r.slots[slot].Load(); s != nil && !s.Promised.Owns(r.self) && r.holds(slot, s) {
 			held = append(held, leaving{slot, s.Promised})
 		}
 	}

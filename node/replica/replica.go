@@ -60,7 +60,7 @@ type Replica struct {
 	store store.Store
 	limit *rate.Limiter                         // nil for none
 	slots [hashring.Slots]atomic.Pointer[state] // nil: nothing promised yet
-	doubt [hashring.Slots]bool                  // the disk lost something of the slot, perhaps a promise
+	doubt [hashring.Slots]atomic.Bool           // the disk lost something of the slot, perhaps a promise
 
 	mu      sync.RWMutex // held for reading while an item is put into queue; guards stopped
 	stopped bool
@@ -98,9 +98,9 @@ func New(st store.Store, opt Options) (*Replica, error) {
 	}
 	doubter, _ := st.(store.Doubter)
 	for slot := range r.slots {
-		r.doubt[slot] = doubter != nil && doubter.Doubtful(slot)
+		r.doubt[slot].Store(doubter != nil && doubter.Doubtful(slot))
 		text := st.SlotState(slot)
-		if text == nil || r.doubt[slot] {
+		if text == nil || r.doubt[slot].Load() {
 			continue
 		}
 		s, err := parseState(text)
@@ -126,7 +126,7 @@ func (r *Replica) Handle(req *wire.Request, respond func(wire.Response)) {
 		respond(wire.Response{Status: wire.BadRequest, Detail: "was asked about no key or in no config"})
 		return
 	}
-	if r.doubt[slotOf(req)] {
+	if r.doubt[slotOf(req)].Load() {
 		respond(damaged)
 		return
 	}

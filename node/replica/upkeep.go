@@ -39,8 +39,9 @@ func (o UpkeepOptions) withDefaults() UpkeepOptions {
 }
 
 const (
-	upkeepGap  = 2 * time.Second // between two rounds, however often the view changes
-	dropsEvery = 5 * time.Second
+	upkeepGap    = 2 * time.Second // between two rounds, however often the view changes
+	dropsEvery   = 5 * time.Second
+	damagedEvery = 5 * time.Second
 )
 
 // Upkeep keeps what this node holds in order, until ctx is done: it gives up slots that others own and hold by now, and round by
@@ -67,12 +68,20 @@ func (r *Replica) dropAll(ctx context.Context, rng *rand.Rand) {
 
 // compareAll looks after the slots that this node owns, round by round.
 func (r *Replica) compareAll(ctx context.Context, opt UpkeepOptions) {
-	c := &comparison{r: r, opt: opt, pairs: map[pair]*compared{}}
-	for wait := time.Duration(0); pause(ctx, opt.Rand, upkeepGap, nil) && pause(ctx, opt.Rand, wait, opt.Changed); wait = opt.Every - upkeepGap {
+	c := &comparison{r: r, opt: opt, pairs: map[pair]*compared{}, began: time.Now(), mending: mending{r: r}}
+	for wait := time.Duration(0); pause(ctx, opt.Rand, upkeepGap, nil) && pause(ctx, opt.Rand, wait, opt.Changed); wait = c.next() {
 		if err := c.round(ctx); err != nil && ctx.Err() == nil {
 			r.opt.Log.Info("some slots could not be compared with their other owners, or not repaired", "error", err)
 		}
 	}
+}
+
+// next is when to look again: soon where something is damaged and has to wait before it can be repaired.
+func (c *comparison) next() time.Duration {
+	if len(c.mending.found) > 0 || c.r.doubts() {
+		return min(c.opt.Every, damagedEvery)
+	}
+	return c.opt.Every - upkeepGap
 }
 
 // pause waits for about d, a quarter more or less, or until changed says so. It returns false when ctx is done.

@@ -15,6 +15,8 @@ import (
 	"ringkv/node/record"
 	"ringkv/node/replica"
 	"ringkv/node/store"
+	"ringkv/node/store/disk/faulty"
+	"ringkv/node/store/jsonstore"
 	"ringkv/node/wire"
 )
 
@@ -37,22 +39,29 @@ type house struct {
 	id    string
 	clock *record.Clock
 	store store.Store
+	disk  *faulty.Disk // if set, the store is one on this disk
 	wake  chan struct{}
 	stop  func()
 	up    bool
 }
 
+// onDisk is the one of a street's nodes that keeps its data on a disk.
+const onDisk = "z"
+
 // newStreet starts nodes, of which the first three own everything in generation 0.
 func newStreet(t *testing.T, opt replica.UpkeepOptions, ids ...string) *street {
 	t.Helper()
 	s := &street{t: t, options: opt, houses: map[string]*house{}}
-	doc, err := placement.First(nodesOf("a", "b", "c"), 3, "test")
+	doc, err := placement.First(nodesOf(ids[:3]...), 3, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.doc = doc
 	for i, id := range ids {
-		s.houses[id] = &house{id: id, store: newStore(), clock: record.NewClock(time.Now, uint64(i+1), 5*time.Second)}
+		h := &house{id: id, store: newStore(), clock: record.NewClock(time.Now, uint64(i+1), 5*time.Second)}
+		if s.houses[id] = h; id == onDisk {
+			h.disk = faulty.New()
+		}
 	}
 	for _, id := range ids {
 		s.start(id)
@@ -73,7 +82,7 @@ func (s *street) look() {
 	s.t.Helper()
 	snap := &membership.Snapshot{Changed: time.Now()}
 	s.mu.Lock()
-	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+	for _, id := range []string{"a", "b", "c", "d", onDisk} {
 		if h := s.houses[id]; h != nil && h.up {
 			snap.Members = append(snap.Members, membership.Member{Member: hashring.Member{ID: id, Weight: 1}, Disk: "disk-" + id, Addr: id + ":1"})
 		}
@@ -112,6 +121,13 @@ func (s *street) start(id string) {
 	h.up = true
 	s.mu.Unlock()
 	s.look()
+	if h.disk != nil {
+		st, err := jsonstore.Open(h.disk, jsonstore.Options{Node: id, Disk: "disk-" + id})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		h.store = st
+	}
 	r, err := replica.New(h.store, replica.Options{ID: id, Disk: "disk-" + id, View: s.view.Load, Peers: &door{s, id}, Clock: h.clock})
 	if err != nil {
 		s.t.Fatal(err)
@@ -140,6 +156,11 @@ func (s *street) kill(id string) {
 	s.mu.Unlock()
 	s.look()
 	h.stop()
+	if h.disk != nil {
+		if err := h.store.Close(); err != nil {
+			s.t.Errorf("close the store of %s: %v", id, err)
+		}
+	}
 }
 
 // A door is where a node's requests leave it.
