@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"ringkv/hashring"
 	"ringkv/node/record"
@@ -185,5 +186,94 @@ func TestDropEndsDoubtAboutRecords(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDamageFoundWhileRunning flips a bit under an open store. The Get that meets it must make Head, Heads and the digest tell of it, and storing the record again
+// must make all good.
+func TestDamageFoundWhileRunning(t *testing.T) {
+	d := faulty.New()
+	r := newRunner(d, Options{Manual: true})
+	if err := r.do(step{batch: store.Batch{Records: []record.Record{scriptPut(1, 1), scriptPut(2, 2)}}}); err != nil {
+		t.Fatal(err)
+	}
+	s, slot := r.store, hashring.SlotOf(scriptKey(1))
+	healthy := s.Digest(slot)
+	at := strings.Index(string(d.Bytes(s.active.name())), "value 1")
+	if _, err := s.active.file.WriteAt([]byte("V"), int64(at)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Get(scriptKey(1)); !errors.Is(err, store.ErrCorrupt) {
+		t.Fatalf("Get of a damaged record: %v, want %v", err, store.ErrCorrupt)
+	}
+	want := store.Head{Version: record.Version{HLC: 1}, Damaged: true}
+	if h, ok := s.Head(scriptKey(1)); !ok || h != want {
+		t.Errorf("Head = %+v, %v, want %+v", h, ok, want)
+	}
+	heads := map[string]store.Head{}
+	if err := s.Heads(slot, "", func(key string, h store.Head) bool { heads[key] = h; return true }); err != nil || heads[scriptKey(1)] != want {
+		t.Errorf("Heads gave %v, %v, want %+v", heads, err, want)
+	}
+	if s.Digest(slot) == healthy {
+		t.Error("the digest is that of a healthy slot")
+	}
+	if err := r.do(step{batch: store.Batch{Records: []record.Record{scriptPut(1, 1)}}}); err != nil {
+		t.Fatal(err)
+	}
+	if s.Digest(slot) != healthy {
+		t.Error("the digest is not that of a healthy slot though the record was stored again")
+	}
+	wantOneOf(t, s, []content{r.acked}, "after the repair")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDropKeepsItsTurn lets a drop wait between two writes to its slot for their turn: what came before it is dropped, what came after it stays.
+func TestDropKeepsItsTurn(t *testing.T) {
+	d := faulty.New()
+	r := newRunner(d, Options{Manual: true})
+	if err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	s, slot := r.store, hashring.SlotOf(scriptKey(1))
+	errs := make(chan error)
+	s.commit.Lock()
+	batches := []store.Batch{
+		{Records: []record.Record{scriptPut(1, 1), scriptPut(2, 1)}},
+		{Drop: []int{slot}},
+		{Records: []record.Record{scriptPut(1, 2)}},
+		{Drop: []int{hashring.SlotOf(scriptKey(2))}},
+	}
+	for i, b := range batches {
+		go func() { errs <- s.Apply(b) }()
+		waitForQueue(t, s, i+1)
+		r.acked = r.acked.with(b)
+	}
+	s.commit.Unlock()
+	for range batches {
+		if err := <-errs; err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantOneOf(t, s, []content{r.acked}, "after the drops")
+	verify(t, d.Clone(), r.options, []content{r.acked}, "after the drops and a kill")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func waitForQueue(t *testing.T, s *Store, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		s.queue.mu.Lock()
+		waiting := len(s.queue.waiting)
+		s.queue.mu.Unlock()
+		if waiting == n {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d requests wait, want %d", waiting, n)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -187,6 +188,7 @@ func isItSafeConcurrently(s *subject) {
 		readers.Go(func() { s.watch(ctx, w, keys) })
 		all.Go(func() { s.writeRounds(w, rounds, keys) })
 	}
+	readers.Go(func() { s.churn(ctx, writers, keys) })
 	readers.Go(func() {
 		for ctx.Err() == nil {
 			if err := s.store.Compact(ctx); err != nil && ctx.Err() == nil {
@@ -203,6 +205,36 @@ func isItSafeConcurrently(s *subject) {
 		for k := range keys {
 			key := fmt.Sprintf("%d-%d", w, k)
 			s.wants(put(key, fmt.Sprint(rounds), rounds))
+		}
+	}
+}
+
+// churn makes keys in a slot of its own, deletes, forgets and drops them: after each drop the slot must be as empty as at first.
+func (s *subject) churn(ctx context.Context, writers, keys int) {
+	taken := map[int]bool{}
+	for w := range writers {
+		for k := range keys {
+			taken[hashring.SlotOf(fmt.Sprintf("%d-%d", w, k))] = true
+		}
+	}
+	slot := 0
+	for taken[slot] {
+		slot++
+	}
+	mine := keysOf(slot, 3)
+	for version := uint64(1); ctx.Err() == nil; version += 2 {
+		kept := put(mine[2], "kept", version)
+		err := s.store.Apply(store.Batch{Records: []record.Record{put(mine[0], "v", version), put(mine[1], "v", version), kept}})
+		err = errors.Join(err, s.store.Apply(store.Batch{Records: []record.Record{tombstone(mine[0], version+1)}}))
+		err = errors.Join(err, s.store.Forget(slot, record.Version{HLC: version + 2}))
+		if h, ok := s.store.Head(mine[0]); ok {
+			s.Errorf("Head(%q) = %+v after Forget, want none", mine[0], h)
+		}
+		err = errors.Join(err, s.store.Apply(store.Batch{Drop: []int{slot}, Records: []record.Record{kept}}))
+		want := store.Fingerprint(kept.Key, kept.Version, false)
+		if got := s.store.Digest(slot); err != nil || got != want {
+			s.Errorf("Digest(%d) = %x, %v after a drop, want %x", slot, got, err, want)
+			return
 		}
 	}
 }
