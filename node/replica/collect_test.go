@@ -170,6 +170,12 @@ func TestCollectionIsCutOffBeforeTheFloorIsTold(t *testing.T) {
 			write.Op = wire.OpSync
 			s.do(id, write)
 			s.wantDeleted("k", "a", "b", "c")
+			// Nor of a key that nobody has ever heard of: who has the floor knows that as deleted by now.
+			fresh := s.record(beside("k"), late.Version, "late")
+			write = &wire.Request{Op: wire.OpWrite, Config: s.config("k"), Key: fresh.Key, Record: fresh}
+			if resp := s.do(id, write); resp.Status != wire.Superseded {
+				t.Errorf("%s answers a late write of another key %v, want superseded", id, resp.Status)
+			}
 		}
 		s.interfere(nil)
 		time.Sleep(20 * time.Minute)
@@ -238,4 +244,13 @@ func TestFloorNeedsAGuard(t *testing.T) {
 			f.want(req, wire.NotReady) // not settled
 		}
 	})
+}
+
+// beside returns another key of the slot that key is in.
+func beside(key string) string {
+	for i := 0; ; i++ {
+		if other := fmt.Sprint("beside", i); hashring.SlotOf(other) == hashring.SlotOf(key) {
+			return other
+		}
+	}
 }
