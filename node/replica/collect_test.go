@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ringkv/hashring"
+	"ringkv/node/record"
 	"ringkv/node/replica"
 	"ringkv/node/wire"
 )
@@ -33,7 +34,7 @@ func (s *street) wantDeleted(key string, ids ...string) {
 
 func TestOldTombstonesAreCollected(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", "c")
+		s := newStreet(t, replica.UpkeepOptions{Every: 2 * time.Minute}, "a", "b", "c")
 		time.Sleep(10 * time.Second) // fake time
 		for i := range 300 {
 			key := fmt.Sprint("key", i)
@@ -132,4 +133,124 @@ func TestNothingComesBackWithAFormerOwner(t *testing.T) {
 		s.wantNoTombstones("a", "b", "c")
 		s.wantSame("a", "b", "c")
 	})
+}
+
+// c comes back with a key that was deleted without it. All owners guard and level, but only the one that sees to it learns that it's
+// done; then each of them is started again. No write from before can get in anywhere, and nothing comes back.
+func TestCollectionIsCutOffBeforeTheFloorIsTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{Every: 2 * time.Minute}, "a", "b", "c")
+		time.Sleep(10 * time.Second) // fake time
+		s.write("k", s.at(0), "old", "a", "b", "c")
+		late := s.record("k", s.at(0), "late")
+		s.kill("c")
+		s.write("k", s.at(0), "", "a", "b")
+		time.Sleep(15 * time.Minute)
+		floors := 0
+		s.interfere(func(_, _ string, req *wire.Request) *wire.Response {
+			if req.Op != wire.OpFloor {
+				return nil
+			}
+			floors++
+			return &wire.Response{Status: wire.Overloaded, Detail: "has too much to do"}
+		})
+		s.start("c")
+		time.Sleep(15 * time.Minute)
+		if floors == 0 {
+			t.Fatal("nothing was collected")
+		}
+		for _, id := range []string{"a", "b", "c"} {
+			s.kill(id)
+			s.start(id)
+			time.Sleep(time.Second)
+			write := &wire.Request{Op: wire.OpWrite, Config: s.config("k"), Key: "k", Record: late}
+			if resp := s.do(id, write); resp.Status != wire.Superseded && resp.Status != wire.OK {
+				t.Errorf("%s answers a late write %v, want superseded or covered", id, resp.Status)
+			}
+			write.Op = wire.OpSync
+			s.do(id, write)
+			s.wantDeleted("k", "a", "b", "c")
+			// Nor of a key that nobody has ever heard of: who has the floor knows that as deleted by now.
+			fresh := s.record(beside("k"), late.Version, "late")
+			write = &wire.Request{Op: wire.OpWrite, Config: s.config("k"), Key: fresh.Key, Record: fresh}
+			if resp := s.do(id, write); resp.Status != wire.Superseded {
+				t.Errorf("%s answers a late write of another key %v, want superseded", id, resp.Status)
+			}
+		}
+		s.interfere(nil)
+		time.Sleep(20 * time.Minute)
+		s.wantNoTombstones("a", "b", "c")
+		s.wantDeleted("k", "a", "b", "c")
+		s.wantSame("a", "b", "c")
+		s.write("k", s.at(0), "again", "a", "b")
+		time.Sleep(5 * time.Minute)
+		s.wantHeld("k", "again", "a", "b", "c")
+	})
+}
+
+// A write was stored by c alone before a deletion that only a and b know of. While the tombstone is being collected, c can't be told of it: it
+// stays. A write below it on its way to one owner must not be taken by that one once the others have given the tombstone up.
+func TestNothingIsCollectedUntilAllOwnersHoldIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{Every: 2 * time.Minute}, "a", "b", "c")
+		time.Sleep(10 * time.Second) // fake time
+		s.write("k", s.at(0), "old", "a", "b", "c")
+		s.interfere(func(_, to string, req *wire.Request) *wire.Response {
+			if to == "c" && (req.Op == wire.OpSync || req.Op == wire.OpGuard) {
+				return &wire.Response{Status: wire.Full, Detail: "has no space left on its disk"}
+			}
+			return nil
+		})
+		late := s.record("k", s.at(0), "late")
+		s.write("k", s.at(0), "", "a", "b")
+		time.Sleep(time.Hour)
+		s.wantHeld("k", "", "a", "b")
+		if n := s.houses["a"].store.Stats().Tombstones + s.houses["b"].store.Stats().Tombstones; n != 2 {
+			t.Errorf("a and b hold %d tombstones, want both", n)
+		}
+		for _, id := range []string{"a", "b", "c"} {
+			if resp := s.do(id, &wire.Request{Op: wire.OpSync, Config: s.config("k"), Key: "k", Record: late}); resp.Status != wire.OK {
+				t.Errorf("sync: %v", resp.Status)
+			}
+		}
+		s.wantDeleted("k", "a", "b")
+	})
+}
+
+// An owner takes a floor only for what it has guarded, and guards only while it may act.
+func TestFloorNeedsAGuard(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := start(t, newStore(), true)
+		f.want(f.request(wire.OpWrite, "k", ver(10), ""), wire.OK)
+		slot, config := hashring.SlotOf("k"), f.config("k")
+		f.want(&wire.Request{Op: wire.OpFloor, Config: config, Slot: slot, Ballot: ver(20)}, wire.BadRequest)
+		next := later(1, "a", "b", "x")
+		f.want(&wire.Request{Op: wire.OpGuard, Config: next, Slot: slot, Ballot: ver(20)}, wire.NotReady)
+		f.want(&wire.Request{Op: wire.OpGuard, Config: config, Slot: slot, Ballot: record.Version{HLC: 1 << 63}}, wire.TooFarAhead)
+		page := f.want(&wire.Request{Op: wire.OpGuard, Config: config, Slot: slot, Ballot: ver(20)}, wire.OK).Pulled
+		if len(page.Records) != 1 || page.Guard != ver(20) || !page.Floor.IsZero() {
+			t.Errorf("guarded: %+v, want the record and the guard", page)
+		}
+		f.want(f.request(wire.OpWrite, "k", ver(15), "late"), wire.Superseded)
+		f.want(&wire.Request{Op: wire.OpFloor, Config: config, Slot: slot, Ballot: ver(20)}, wire.OK)
+		f.want(&wire.Request{Op: wire.OpPull, Config: next, Slot: slot}, wire.OK)
+		for _, op := range []wire.Op{wire.OpGuard, wire.OpFloor, wire.OpSync} {
+			req := &wire.Request{Op: op, Config: config, Slot: slot, Ballot: ver(20)}
+			if op == wire.OpSync {
+				req.Key, req.Record = "k", record.Record{Key: "k", Version: ver(30)}
+			}
+			f.want(req, wire.Stale)
+			req.Config = next
+			f.want(req, wire.NotReady) // not settled
+		}
+	})
+}
+
+// beside returns another key of the slot that key is in.
+func beside(key string) string {
+	for i := 0; ; i++ {
+		if other := fmt.Sprint("beside", i); hashring.SlotOf(other) == hashring.SlotOf(key) {
+			return other
+		}
+	}
 }

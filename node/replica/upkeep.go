@@ -38,11 +38,11 @@ func (o UpkeepOptions) withDefaults() UpkeepOptions {
 	return o
 }
 
-const (
-	upkeepGap    = 2 * time.Second // between two rounds, however often the view changes
-	dropsEvery   = 5 * time.Second
-	damagedEvery = 5 * time.Second
-)
+// gap is the least time between two rounds, however often the view changes.
+func (o UpkeepOptions) gap() time.Duration { return o.Every / 10 }
+
+// soon is for what can be done at once as a rule, and has to wait for others or for a while: slots to drop, damaged records.
+func (o UpkeepOptions) soon() time.Duration { return o.Every / 4 }
 
 // Upkeep keeps what this node holds in order, until ctx is done: it gives up slots that others own and hold by now, and round by
 // round compares what it holds with the other owners of each slot and repairs what differs. All of it can be abandoned at any point,
@@ -51,15 +51,15 @@ func (r *Replica) Upkeep(ctx context.Context, opt UpkeepOptions) error {
 	opt = opt.withDefaults()
 	jitter := rand.New(rand.NewPCG(opt.Rand.Uint64(), opt.Rand.Uint64()))
 	var g errgroup.Group
-	g.Go(func() error { r.dropAll(ctx, jitter); return nil })
+	g.Go(func() error { r.dropAll(ctx, jitter, opt.soon()); return nil })
 	g.Go(func() error { r.compareAll(ctx, opt); return nil })
 	return g.Wait()
 }
 
 // dropAll looks for slots to give up, again and again.
-func (r *Replica) dropAll(ctx context.Context, rng *rand.Rand) {
+func (r *Replica) dropAll(ctx context.Context, rng *rand.Rand, every time.Duration) {
 	l := &leaver{r: r, told: map[int]*telling{}}
-	for pause(ctx, rng, dropsEvery, nil) {
+	for pause(ctx, rng, every, nil) {
 		if err := l.pass(ctx); err != nil && ctx.Err() == nil {
 			r.opt.Log.Debug("some slots that others own are kept for now", "error", err)
 		}
@@ -69,7 +69,7 @@ func (r *Replica) dropAll(ctx context.Context, rng *rand.Rand) {
 // compareAll looks after the slots that this node owns, round by round.
 func (r *Replica) compareAll(ctx context.Context, opt UpkeepOptions) {
 	c := &comparison{r: r, opt: opt, pairs: map[pair]*compared{}, began: time.Now(), mending: mending{r: r}}
-	for wait := time.Duration(0); pause(ctx, opt.Rand, upkeepGap, nil) && pause(ctx, opt.Rand, wait, opt.Changed); wait = c.next() {
+	for wait := time.Duration(0); pause(ctx, opt.Rand, opt.gap(), nil) && pause(ctx, opt.Rand, wait, opt.Changed); wait = c.next() {
 		if err := c.round(ctx); err != nil && ctx.Err() == nil {
 			r.opt.Log.Info("some slots could not be compared with their other owners, or not repaired", "error", err)
 		}
@@ -79,9 +79,9 @@ func (r *Replica) compareAll(ctx context.Context, opt UpkeepOptions) {
 // next is when to look again: soon where something is damaged and has to wait before it can be repaired.
 func (c *comparison) next() time.Duration {
 	if len(c.mending.found) > 0 || c.r.doubts() {
-		return min(c.opt.Every, damagedEvery)
+		return c.opt.soon()
 	}
-	return c.opt.Every - upkeepGap
+	return c.opt.Every - c.opt.gap()
 }
 
 // pause waits for about d, a quarter more or less, or until changed says so. It returns false when ctx is done.

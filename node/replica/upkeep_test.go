@@ -339,7 +339,20 @@ func TestMovedSlotsAreFreed(t *testing.T) {
 		s.move("b", "c", "d")
 		time.Sleep(time.Minute)
 		s.wantHeld("k", "here", "a") // d has not settled: it may need a
+		s.interfere(func(_, to string, req *wire.Request) *wire.Response {
+			if to == "d" && req.Op == wire.OpSlot {
+				return &wire.Response{Status: wire.Overloaded, Detail: "has too much to do"}
+			}
+			return nil
+		})
 		s.start("d")
+		time.Sleep(time.Minute)
+		s.wantHeld("k", "here", "a", "b", "c", "d") // d has settled, but hasn't said so
+		s.kill("a")
+		s.start("a")
+		time.Sleep(time.Minute)
+		s.wantHeld("k", "here", "a", "b", "c", "d")
+		s.interfere(nil)
 		time.Sleep(time.Minute)
 		s.wantHeld("k", "here", "b", "c", "d")
 		if _, held := s.houses["a"].store.Head("k"); held {
