@@ -12,6 +12,8 @@ import (
 
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/network"
+
+	"ringkv/integration/load"
 )
 
 // Options say what a Cluster is made of. Zero fields mean 3 nodes, 1 gateway, 3 copies, 1 Consul server.
@@ -69,7 +71,7 @@ func NewNetwork(t testing.TB, o Options) *Cluster {
 	}
 	return &Cluster{
 		owner: t, docker: docker, net: net, consulImage: image, options: o.withDefaults(),
-		client: NewClient(t), machines: map[string]*machine{},
+		client: load.NewClient(t), machines: map[string]*machine{},
 	}
 }
 

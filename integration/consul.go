@@ -5,6 +5,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -106,6 +107,22 @@ func (c *Cluster) checkPassing(t testing.TB, n int) error {
 		return fmt.Errorf("%d of %d nodes pass", len(entries), n)
 	}
 	return nil
+}
+
+// checkPassingAnew asks the only server what it has found out about the nodes itself since it was started: what it tells others is
+// at first what it remembers. Each node has two checks.
+func (c *Cluster) checkPassingAnew(t testing.TB, n int) error {
+	t.Helper()
+	path := "/v1/agent/checks?filter=" + url.QueryEscape(`ServiceName == "ringkv-node" and Status == "passing"`)
+	r := c.client.Do(t.Context(), "GET", c.Address(t, "consul1"), path, nil)
+	var checks map[string]any
+	if err := json.Unmarshal([]byte(r.Text), &checks); err != nil {
+		return fmt.Errorf("checks of the nodes: %v: %w", r, err)
+	}
+	if len(checks) != 2*n {
+		return fmt.Errorf("%d of %d checks of the nodes pass", len(checks), 2*n)
+	}
+	return c.checkPassing(t, n)
 }
 
 // holdPlacement keeps the nodes from agreeing on the first placement until begin is called, by holding the lock of those who

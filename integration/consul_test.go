@@ -17,7 +17,7 @@ func consulStopped(t *testing.T, c *Cluster) {
 	l.Continue(t, 3*loadRate)
 	c.expectRing(t, 3)
 	c.StartConsulAgain(t, "consul1")
-	c.WaitRing(t, 3)
+	c.keepRing(t, 3)
 	l.Continue(t, loadRate)
 	l.Judge(t, Promise{})
 }
@@ -29,15 +29,10 @@ func consulEmptied(t *testing.T, c *Cluster) {
 		t.Fatal(err)
 	}
 	l := c.StartLoad(t, steady, "g1", "g2")
+	c.expectRing(t, 3) // what is missing now was lost before
 	l.Fault("restart Consul empty")
 	c.EmptyConsul(t)
-	c.expectRing(t, 3)
-	began := time.Now()
-	eventually(t, 15*time.Second, "Consul knows all nodes again", func() error {
-		c.expectRing(t, 3)
-		return c.checkPassing(t, 3)
-	})
-	t.Logf("Consul knew all nodes again after %v", time.Since(began).Round(time.Millisecond))
+	c.keepRing(t, 3)
 	l.Continue(t, 2*loadRate)
 	c.WaitRing(t, 3)
 	after, err := c.Ring(t, "g1")
@@ -50,12 +45,60 @@ func consulEmptied(t *testing.T, c *Cluster) {
 // expectRing fails the test if a ring isn't as large as it has to stay.
 func (c *Cluster) expectRing(t *testing.T, n int) {
 	t.Helper()
+	for g, problem := range c.wrongRings(t, n) {
+		t.Errorf("%s; %s", problem, c.saidOfMembers(t, g))
+	}
+}
+
+// keepRing fails the test if a ring isn't as large as it has to stay at any time until Consul has checked all nodes anew. What
+// is wrong is told once, and not each time that it's seen.
+func (c *Cluster) keepRing(t *testing.T, n int) {
+	t.Helper()
+	began := time.Now()
+	told := map[string]bool{}
+	eventually(t, readyPatience, "Consul has checked all nodes anew", func() error {
+		for g, problem := range c.wrongRings(t, n) {
+			if !told[problem] {
+				told[problem] = true
+				t.Errorf("%v after Consul had a leader again: %s; %s",
+					time.Since(began).Round(time.Millisecond), problem, c.saidOfMembers(t, g))
+			}
+		}
+		return c.checkPassingAnew(t, n)
+	})
+	t.Logf("Consul had checked all nodes anew after %v", time.Since(began).Round(time.Millisecond))
+	c.WaitRing(t, n)
+}
+
+// wrongRings says of each gateway whose ring hasn't n nodes which ones those are.
+func (c *Cluster) wrongRings(t *testing.T, n int) map[string]string {
+	t.Helper()
+	wrong := map[string]string{}
 	for _, g := range []string{"g1", "g2"} {
 		ring, err := c.Ring(t, g)
 		if err != nil || len(ring.Nodes) != n {
-			t.Errorf("ring of %s = %v, away %v (%v), want %d nodes", g, ring.IDs(), ring.Away, err, n)
+			wrong[g] = fmt.Sprintf("ring of %s = %v, away %v (%v), want %d nodes", g, ring.IDs(), ring.Away, err, n)
 		}
 	}
+	return wrong
+}
+
+// saidOfMembers is what a machine has logged last about Consul and who passes there.
+func (c *Cluster) saidOfMembers(t *testing.T, name string) string {
+	t.Helper()
+	text, err := c.machine(t, name).log(t.Context())
+	if err != nil {
+		return err.Error()
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "Consul") || strings.Contains(line, "membership") || strings.Contains(line, "ring changed") {
+			lines = append(lines, line)
+		}
+	}
+	const most = 12
+	return fmt.Sprintf("the last of what %s logged about it, at %s:\n%s", name, time.Now().UTC().Format(time.RFC3339Nano),
+		strings.Join(lines[max(0, len(lines)-most):], ""))
 }
 
 func gatewayStartedBlind(t *testing.T, c *Cluster) {
@@ -79,7 +122,7 @@ func gatewayStartedBlind(t *testing.T, c *Cluster) {
 		t.Errorf("PUT without a ring = %v, want 503 no_ring, outcome none", r)
 	}
 	c.StartConsulAgain(t, "consul1")
-	c.WaitRing(t, 3)
+	c.keepRing(t, 3)
 	l.Continue(t, loadRate)
 	l.Judge(t, Promise{})
 	c.RemoveGateway(t, "g3")

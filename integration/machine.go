@@ -148,12 +148,16 @@ func (m *machine) explain(t testing.TB) {
 	if !t.Failed() || m.ctr == nil || m.removed.Load() {
 		return
 	}
-	logs, err := m.ctr.Logs(context.Background())
+	text, err := m.log(context.Background())
+	t.Logf("the end of the log of %s (%v):\n%s", m.name, err, text[max(0, len(text)-maxLog):])
+}
+
+// log returns all that the machine has said so far.
+func (m *machine) log(ctx context.Context) (string, error) {
+	logs, err := m.ctr.Logs(ctx)
 	if err != nil {
-		t.Logf("log of %s: %v", m.name, err)
-		return
+		return "", m.named("read the log of", err)
 	}
 	text, err := io.ReadAll(logs)
-	err = errors.Join(err, logs.Close())
-	t.Logf("the end of the log of %s (%v):\n%s", m.name, err, text[max(0, len(text)-maxLog):])
+	return string(text), m.named("read the log of", errors.Join(err, logs.Close()))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"encoding/binary"
+	mathrand "math/rand/v2"
 	"time"
 
 	"ringkv/node/record"
@@ -27,6 +28,13 @@ func (p *peers) Send(node, addr string, req *wire.Request, deadline time.Time, t
 
 // Silent implements coordinator.Peers.
 func (p *peers) Silent(node string) bool { return node != p.here && p.pool.Silent(node) }
+
+// randomness returns a source that no other node shares, for what nodes should not do all at once.
+func randomness() *mathrand.Rand {
+	var seed [32]byte
+	rand.Read(seed[:]) // never fails
+	return mathrand.New(mathrand.NewChaCha8(seed))
+}
 
 // newClock returns a clock whose versions no other process makes, not even this one after a restart.
 func newClock(maxSkew time.Duration) *record.Clock {

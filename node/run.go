@@ -90,6 +90,9 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 	parts.Go(func() error { return serve(server, edge.NewListener(listener, maxConns)) })
 	parts.Go(func() error { return cluster.Run(background) })
 	parts.Go(func() error { return data.Settle(background, cluster.source.Subscribe()) })
+	parts.Go(func() error {
+		return data.Upkeep(background, replica.UpkeepOptions{Rand: randomness(), Changed: cluster.source.Subscribe()})
+	})
 	parts.Go(func() error { return n.watchDisk(background, log) })
 	parts.Go(func() error { return leaver.Run(background) })
 	select {

@@ -39,7 +39,11 @@ func openStorage(cfg config, id string, log *slog.Logger) (*storage, error) {
 	if err := kept.mayStart(cfg.data); err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
-	st, err := jsonstore.Open(dir.Disk(), jsonstore.Options{Node: who.Node, Disk: who.Disk, Log: log})
+	options, err := faulty(jsonstore.Options{Node: who.Node, Disk: who.Disk, Log: log})
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	st, err := jsonstore.Open(dir.Disk(), options)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store in -data %s: %w", cfg.data, err), dir.Close())
 	}

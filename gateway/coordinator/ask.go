@@ -8,26 +8,57 @@ import (
 
 // An answer is what one owner holds of the key.
 type answer struct {
-	node   string
-	record record.Record
-	whole  bool // the value came along
+	node    string
+	record  record.Record
+	whole   bool           // the value came along
+	firm    bool           // the record counts as accepted there
+	virtual bool           // the record stands for a tombstone that was collected
+	above   record.Version // what a new version must be above besides the record's
 }
 
-// newest returns the newest record among the answers, with its value if any answer brought it, and the nodes that hold
-// exactly that version.
-func newest(answers []answer) (best answer, holders []string) {
+// found is the newest record among some answers.
+type found struct {
+	record  record.Record
+	whole   bool           // its value came along
+	virtual bool           // all owners know that the key is deleted
+	holders []string       // those that hold exactly this version, and have accepted it
+	soft    bool           // others hold it without having accepted it
+	above   record.Version // a new version must be above this
+}
+
+func newest(answers []answer) (f found) {
 	for _, a := range answers {
-		switch c := a.record.Version.Compare(best.record.Version); {
+		f.above = later(f.above, later(a.record.Version, a.above))
+		switch c := a.record.Version.Compare(f.record.Version); {
+		case c < 0:
+			continue
 		case c > 0:
-			best, holders = a, append(holders[:0], a.node)
-		case c == 0:
-			holders = append(holders, a.node)
-			if a.whole {
-				best = a
-			}
+			f = found{above: f.above, holders: f.holders[:0]}
+		}
+		if f.record.Version.IsZero() || a.whole {
+			f.record, f.whole = a.record, a.whole
+		}
+		f.virtual = f.virtual || a.virtual
+		if a.firm {
+			f.holders = append(f.holders, a.node)
+		} else {
+			f.soft = true
 		}
 	}
-	return best, holders
+	return f
+}
+
+func later(a, b record.Version) record.Version {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// answered is the answer in a reply that is OK.
+func answered(r wire.Reply, whole bool) answer {
+	resp := &r.Response
+	return answer{node: r.Node, record: resp.Record, whole: whole, firm: resp.Firm, virtual: resp.Virtual, above: resp.Version}
 }
 
 // Which answers bring the value along.
@@ -73,7 +104,7 @@ func (o *operation) askOnce(need int, v values) ([]answer, error) {
 		case r := <-a.replies:
 			a.pending--
 			if r.Err == nil && r.Response.Status == wire.OK {
-				answers = append(answers, answer{r.Node, r.Response.Record, a.whole[r.Node]})
+				answers = append(answers, answered(r, a.whole[r.Node]))
 				continue
 			}
 			if r.Err == nil && r.Response.Status == wire.Stale {

@@ -9,6 +9,7 @@ package coordinator
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"ringkv/hashring/placement"
@@ -33,7 +34,8 @@ type Options struct {
 	// HedgeAfter is how long an answer may take before the owners not yet asked are asked too; 15 ms. Raising it saves
 	// requests when nodes are slow, and costs as much latency when one of them stands still.
 	HedgeAfter time.Duration
-	Metrics    *Metrics // none
+	Random     func() float64 // in [0,1), for jitter; math/rand/v2
+	Metrics    *Metrics       // none
 }
 
 // A Coordinator is safe for concurrent use.
@@ -61,6 +63,9 @@ func New(view func() *placement.View, peers Peers, clock *record.Clock, opt Opti
 	}
 	if opt.HedgeAfter == 0 {
 		opt.HedgeAfter = 15 * time.Millisecond
+	}
+	if opt.Random == nil {
+		opt.Random = rand.Float64
 	}
 	if err := CheckQuorums(opt.Replicas, opt.WriteQuorum, opt.ReadQuorum); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"ringkv/gateway/coordinator"
 	"ringkv/integration/oracle"
+	"ringkv/node/record"
 )
 
 var (
@@ -20,7 +21,7 @@ var (
 	seeds = flag.Int("seeds", 100, "how `many` seeds the tests with disturbances run; those in which data moves as well, an eighth of it")
 )
 
-// TestLinearizable lets clients with skewed clocks read, write and delete two keys through three coordinators while nodes
+// TestLinearizable lets clients with skewed clocks read, write, delete and compare-and-set two keys through three coordinators while nodes
 // die, come back, stand still and lose messages, and asks whether each key's history could have been that of one copy.
 func TestLinearizable(t *testing.T) { wantLinearizable(t, *seeds, disturbedRun) }
 
@@ -31,12 +32,17 @@ func wantLinearizable(t *testing.T, seeds int, run func(t *testing.T, seed uint6
 	if *seed != 0 {
 		first, last = *seed, *seed
 	}
-	acknowledged := 0
+	acknowledged, swapped, mismatched := 0, 0, 0
 	for s := first; s <= last; s++ {
 		ops := run(t, s)
 		for _, op := range ops {
 			if op.Outcome == oracle.OK {
 				acknowledged++
+			}
+			if op.Kind == oracle.Cas && op.Outcome == oracle.OK && op.Found {
+				swapped++
+			} else if op.Kind == oracle.Cas && op.Outcome == oracle.OK {
+				mismatched++
 			}
 			if *seed != 0 {
 				t.Log(op)
@@ -49,8 +55,8 @@ func wantLinearizable(t *testing.T, seeds int, run func(t *testing.T, seed uint6
 			t.Fatalf("seed %d (repeat with -run '^%s$' -seed %d)", s, t.Name(), s)
 		}
 	}
-	if runs := int(last - first + 1); acknowledged < 40*runs {
-		t.Fatalf("only %d operations acknowledged in %d runs: that shows nothing", acknowledged, runs)
+	if runs := int(last - first + 1); acknowledged < 40*runs || swapped < 2*runs || mismatched < 2*runs {
+		t.Fatalf("only %d operations acknowledged in %d runs, of which %d compared and set, %d more compared: that shows nothing", acknowledged, runs, swapped, mismatched)
 	}
 }
 
@@ -72,7 +78,7 @@ func disturbedRun(t *testing.T, seed uint64) []oracle.Op {
 		for i := range 8 {
 			own := rand.New(rand.NewPCG(seed, uint64(100+i)))
 			clients.Go(func() {
-				for n := range 20 {
+				for n := range 17 {
 					time.Sleep(time.Duration(own.ExpFloat64() * float64(15*time.Millisecond))) // fake time
 					operate(t.Context(), history, cos[own.IntN(len(cos))], own, i, n)
 				}
@@ -99,13 +105,15 @@ func disturbedRun(t *testing.T, seed uint64) []oracle.Op {
 // operate does one operation on one of two keys.
 func operate(ctx context.Context, h *oracle.History, co *coordinator.Coordinator, rng *rand.Rand, client, n int) {
 	key := []string{"x", "y"}[rng.IntN(2)]
+	value := fmt.Sprintf("%d.%d", client, n)
 	switch rng.IntN(10) {
+	case 8, 9:
+		compareAndSet(ctx, h, co, client, key, value)
 	case 0:
 		op := h.Begin(client, oracle.Delete, key, "")
 		v, _, err := co.Delete(ctx, key)
 		end(op, err, oracle.Answer{Version: v.String()})
-	case 1, 2, 3, 4:
-		value := fmt.Sprintf("%d.%d", client, n)
+	case 1, 2, 3:
 		op := h.Begin(client, oracle.Put, key, value)
 		v, err := co.Put(ctx, key, []byte(value), "")
 		end(op, err, oracle.Answer{Version: v.String()})
@@ -113,6 +121,28 @@ func operate(ctx context.Context, h *oracle.History, co *coordinator.Coordinator
 		op := h.Begin(client, oracle.Get, key, "")
 		rec, err := co.Get(ctx, key, coordinator.ReadOptions{})
 		end(op, err, oracle.Answer{Value: string(rec.Value), Found: rec.Exists()})
+	}
+}
+
+// compareAndSet writes value in place of what it has just read, if that is still there. The read is no part of the history.
+func compareAndSet(ctx context.Context, h *oracle.History, co *coordinator.Coordinator, client int, key, value string) {
+	seen, err := co.Get(ctx, key, coordinator.ReadOptions{})
+	if err != nil {
+		return
+	}
+	op := h.BeginCas(client, key, value, string(seen.Value), !seen.Exists())
+	v, err := co.PutIf(ctx, key, []byte(value), "", unchanged(seen))
+	if errors.Is(err, coordinator.ErrPreconditionFailed) {
+		op.End(oracle.OK, oracle.Answer{})
+		return
+	}
+	end(op, err, oracle.Answer{Found: true, Version: v.String()})
+}
+
+// unchanged holds while what was seen is there.
+func unchanged(seen record.Record) coordinator.Condition {
+	return func(present record.Record) bool {
+		return present.Exists() == seen.Exists() && (!seen.Exists() || present.Known() == seen.Known())
 	}
 }
 

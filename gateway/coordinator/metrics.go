@@ -10,6 +10,7 @@ import (
 type Metrics struct {
 	read, write     prometheus.Observer
 	hedges, repairs prometheus.Counter
+	ballots         prometheus.Counter
 }
 
 // NewMetrics registers the coordinator's metrics.
@@ -27,8 +28,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Name: "ringkv_coordinator_repairs_total",
 		Help: "Reads that wrote the newest value back to owners that lacked it.",
 	})
-	reg.MustRegister(quorum, hedges, repairs)
-	return &Metrics{quorum.WithLabelValues("read"), quorum.WithLabelValues("write"), hedges, repairs}
+	ballots := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "ringkv_coordinator_ballots_total",
+		Help: "Ballots asked for: one for each conditional write, more where they meet, and for reads that found no quorum otherwise.",
+	})
+	reg.MustRegister(quorum, hedges, repairs, ballots)
+	return &Metrics{quorum.WithLabelValues("read"), quorum.WithLabelValues("write"), hedges, repairs, ballots}
 }
 
 func (m *Metrics) hedged() {
@@ -40,6 +45,12 @@ func (m *Metrics) hedged() {
 func (m *Metrics) repaired() {
 	if m != nil {
 		m.repairs.Inc()
+	}
+}
+
+func (m *Metrics) prepared() {
+	if m != nil {
+		m.ballots.Inc()
 	}
 }
 

@@ -152,7 +152,7 @@ func movingRun(t *testing.T, seed uint64) []oracle.Op {
 		for i := range 8 {
 			own := rand.New(rand.NewPCG(seed, uint64(100+i)))
 			clients.Go(func() {
-				for n := range 20 {
+				for n := range 17 {
 					time.Sleep(time.Duration(own.ExpFloat64() * float64(15*time.Millisecond))) // fake time
 					operate(t.Context(), history, cos[own.IntN(len(cos))], own, i, n)
 				}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
 	"ringkv/hashring/placement"
+	"ringkv/node/record"
 	"ringkv/node/wire"
 )
 
@@ -23,6 +23,7 @@ type operation struct {
 	owners []placement.Owner // of config, in ring order
 	w, r   int
 
+	above record.Version // a ballot must be above this: what refused an earlier one
 	tries int
 	notes []note // what went wrong last, by owner
 }
@@ -78,7 +79,7 @@ func (o *operation) follow(config *placement.Config) error {
 func (o *operation) retry() error {
 	o.tries++
 	wait := time.Millisecond << min(o.tries, 5)
-	wait = wait/2 + rand.N(wait)
+	wait = wait/2 + time.Duration(o.c.opt.Random()*float64(wait))
 	if time.Until(o.deadline) < wait+o.c.opt.HedgeAfter {
 		return errTimeUp
 	}

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"ringkv/node/record"
@@ -32,13 +33,29 @@ func (c *Coordinator) Get(ctx context.Context, key string, opt ReadOptions) (rec
 		return answers[0].record, nil
 	}
 	defer c.opt.Metrics.readTook(time.Now())
+	refused := 0
 	for want := oneValue; ; want = allValues {
 		rec, err := o.read(want)
-		if err != errAgain {
+		if err == errBeaten {
+			if refused++; refused == 1 {
+				err = o.retry()
+			}
+		}
+		switch err {
+		case errAgain:
+		case errBeaten, errSoft:
+			return o.readByBallot()
+		case errTimeUp:
+			return record.Record{}, o.failure(ErrQuorumUnavailable, true, 0, o.w, "hold the newest value")
+		default:
 			return rec, err
 		}
 	}
 }
+
+// errSoft says that the newest record lies at owners that haven't accepted it: they pulled it from owners of an earlier config, together with a
+// ballot under which something else may have been accepted.
+var errSoft = errors.New("what is held has not been accepted")
 
 // read is one try. It asks at least W owners, since fewer could not show that W hold the same.
 func (o *operation) read(v values) (record.Record, error) {
@@ -46,29 +63,27 @@ func (o *operation) read(v values) (record.Record, error) {
 	if err != nil {
 		return record.Record{}, err
 	}
-	best, holders := newest(answers)
-	o.c.clock.Observe(best.record.Version)
-	if best.record.Exists() && !best.whole {
+	best := newest(answers)
+	o.c.clock.Observe(best.above)
+	switch {
+	case best.record.Exists() && !best.whole:
 		return record.Record{}, errAgain // the newest value stayed behind: bring all of them
-	}
-	if len(holders) >= o.w {
+	case best.virtual || len(best.holders) >= o.w:
 		return best.record, nil
+	case best.soft:
+		return record.Record{}, errSoft
 	}
-	return best.record, o.writeBack(best.record, holders)
+	return best.record, o.writeBack(best.record, best.holders)
 }
 
 // writeBack brings a record that a read found to owners that lack it, until W hold it: only then may it be returned. An owner that holds
-// something newer has not acknowledged this one; the read starts again.
+// something newer has not acknowledged this one: errBeaten, and the read starts again.
 func (o *operation) writeBack(rec record.Record, holders []string) error {
 	o.c.opt.Metrics.repaired()
-	s := &storing{o: o, op: wire.OpWriteBack, rec: rec, holders: holders}
+	s := &storing{o: o, op: wire.OpWriteBack, free: true, rec: rec, holders: holders}
 	err := s.once()
-	switch {
-	case err == nil || err == errAgain:
-		return err
-	case err == errTimeUp:
+	if err == errTimeUp {
 		return o.failure(ErrQuorumUnavailable, true, len(s.holders), o.w, "hold the newest value")
-	default:
-		return err
 	}
+	return err
 }

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"errors"
 	"slices"
 
 	"ringkv/hashring/placement"
@@ -12,47 +13,59 @@ import (
 type storing struct {
 	o    *operation
 	op   wire.Op
+	free bool // it changes nothing for clients: what becomes of a copy needs no answer
 	rec  record.Record
 	base record.Version // the newest version known when rec's was made
 
-	holders    []string // owners of the present config that hold it; copies in earlier configs don't count
-	stored     int      // copies that are known to be on a disk, in any config
-	doubtful   int      // copies that may be, or may get there yet
-	superseded bool
+	holders    []string          // owners of the present config that hold it; copies in earlier configs don't count
+	beaten     []string          // owners of the present config that refuse it for good: something newer stands there
+	above      record.Version    // what stands there
+	moved      *placement.Config // a later config that one of them has promised, where that ends it
+	stored     int               // copies that are known to be on a disk, in any config
+	doubtful   int               // copies that may be, or may get there yet
 	overloaded bool
 	again      []placement.Owner // to be sent to: at first all, then those that refused
 }
 
+// errBeaten says that W owners will never hold the record in this config, for something newer stands at too many.
+var errBeaten = errors.New("something newer is held, or has been promised")
+
 // once sends the record to every owner that passes and doesn't hold it yet, and returns nil as soon as W hold it. The
 // others are neither waited for nor called back. While some say nothing, those that refused are asked again. errAgain: too
-// few, and another try may do better.
+// few, and another try may do better; errBeaten: none will, and all that was sent is answered, unless s is free.
 func (s *storing) once() error {
 	targets := s.targets()
-	if len(s.holders)+len(targets) < s.o.w {
+	switch {
+	case s.lost():
+		return errBeaten
+	case len(s.holders)+len(targets) < s.o.w:
 		return errTimeUp
 	}
-	s.superseded, s.overloaded, s.again = false, false, targets
+	s.overloaded, s.again = false, targets
 	req := &wire.Request{Op: s.op, Config: s.o.config, Key: s.rec.Key, Record: s.rec, Base: s.base}
 	replies := make(chan wire.Reply, len(targets))
 	pending := s.send(req, replies)
 	slow := s.o.pace()
 	defer slow.stop()
 	for len(s.holders) < s.o.w {
-		if pending == 0 {
+		switch {
+		case s.lost() && (pending == 0 || s.free):
+			return errBeaten
+		case pending == 0:
 			return s.missed()
 		}
 		select {
 		case r := <-replies:
 			pending--
-			if r.Err == nil && r.Response.Status == wire.Stale {
+			if r.Err == nil && r.Response.Status == wire.Stale && (s.free || s.op != wire.OpAccept) {
 				s.doubtful += pending
-				s.holders = nil
+				s.holders, s.beaten = nil, nil
 				return s.o.follow(r.Response.Config)
 			}
 			s.take(r)
 		case <-slow.timer.C:
-			if s.superseded { // only a write-back is: the newer one is to be read
-				return s.o.retry()
+			if len(s.beaten) > 0 && s.free { // the newer one is to be read
+				return errBeaten
 			}
 			if slow.time() {
 				pending += s.send(req, replies)
@@ -81,9 +94,12 @@ func (s *storing) send(req *wire.Request, replies chan<- wire.Reply) int {
 
 func (s *storing) targets() []placement.Owner {
 	return slices.DeleteFunc(s.o.candidates(), func(owner placement.Owner) bool {
-		return slices.Contains(s.holders, owner.ID)
+		return slices.Contains(s.holders, owner.ID) || slices.Contains(s.beaten, owner.ID)
 	})
 }
+
+// lost reports whether so many owners refuse the record for good that W can't hold it in this config.
+func (s *storing) lost() bool { return len(s.beaten) > len(s.o.owners)-s.o.w }
 
 // take counts one owner's reply.
 func (s *storing) take(r wire.Reply) {
@@ -96,12 +112,19 @@ func (s *storing) take(r wire.Reply) {
 		s.doubtful++
 	case r.Response.Status == wire.Superseded:
 		s.o.c.clock.Observe(r.Response.Version)
-		s.superseded = true
+		s.above = later(s.above, r.Response.Version)
+		s.beaten = append(s.beaten, r.Node)
+		s.o.noteReply(r)
+		return
+	case r.Response.Status == wire.Stale: // the ballot counts in its own config only
+		s.moved = r.Response.Config
+		s.beaten = append(s.beaten, r.Node)
+		return
 	case r.Response.Status == wire.Overloaded:
 		s.overloaded = true
 	}
 	s.o.noteReply(r)
-	if !s.superseded && !s.overloaded {
+	if !s.overloaded {
 		s.again = s.o.appendOwner(s.again, r.Node)
 	}
 }
@@ -109,13 +132,13 @@ func (s *storing) take(r wire.Reply) {
 // missed ends a round in which every owner has answered and too few hold the record. A later try goes to those that
 // refused, with the same version.
 func (s *storing) missed() error {
-	if s.overloaded && !s.superseded { // trying again would add to the load
+	if s.overloaded { // trying again would add to the load
 		return errTimeUp
 	}
 	config := s.o.config
 	err := s.o.retry()
 	if !config.Equal(s.o.config) {
-		s.holders = nil
+		s.holders, s.beaten = nil, nil
 	}
 	return err
 }

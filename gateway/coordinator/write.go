@@ -20,8 +20,7 @@ func (c *Coordinator) Put(ctx context.Context, key string, value []byte, content
 	if err != nil {
 		return record.Version{}, err
 	}
-	before, _ := newest(answers)
-	return o.write(record.Record{Key: key, Type: contentType, Value: value}, before.record.Version)
+	return o.write(record.Record{Key: key, Type: contentType, Value: value}, newest(answers).above)
 }
 
 // Delete removes key and returns the tombstone's version once W owners hold it durably; deleted says whether it found a value. Where there is none it writes
@@ -35,11 +34,11 @@ func (c *Coordinator) Delete(ctx context.Context, key string) (v record.Version,
 	if err != nil {
 		return record.Version{}, false, err
 	}
-	before, holders := newest(answers)
-	if !before.record.Exists() && len(holders) >= o.w {
+	before := newest(answers)
+	if !before.record.Exists() && (before.virtual || len(before.holders) >= o.w) {
 		return before.record.Version, false, nil
 	}
-	v, err = o.write(record.Record{Key: key, Deleted: true}, before.record.Version)
+	v, err = o.write(record.Record{Key: key, Deleted: true}, before.above)
 	return v, before.record.Exists() && err == nil, err
 }
 
@@ -50,23 +49,50 @@ func (o *operation) query() ([]answer, error) {
 }
 
 // write stamps rec with a version later than `before` and stores it. The version stays the same over all tries, so
-// that however often a copy arrives, the write takes effect once.
+// that however often a copy arrives, the write takes effect once. It gets a new one only if it was beaten by a ballot, and every copy that was ever sent is
+// known to be refused, so that none can take effect any more.
 func (o *operation) write(rec record.Record, before record.Version) (record.Version, error) {
 	defer o.c.opt.Metrics.wrote(time.Now())
-	rec.Version = o.c.clock.Next(before)
-	s := &storing{o: o, op: wire.OpWrite, rec: rec, base: before}
+	s := o.stamped(rec, before)
 	for {
-		switch err := s.once(); err {
+		err := s.once()
+		if err == errBeaten && s.untouched() {
+			if err = o.retry(); err == errAgain {
+				s = o.stamped(rec, later(before, s.above))
+			}
+		}
+		switch err {
 		case nil:
-			return rec.Version, nil
+			return s.rec.Version, nil
 		case errAgain:
 			continue
 		case errTimeUp:
 			return record.Version{}, s.outcome()
+		case errBeaten:
+			return s.resolve()
 		default:
 			return record.Version{}, s.inDoubt(err)
 		}
 	}
+}
+
+// stamped is a plain write of rec under a new version, later than `before`.
+func (o *operation) stamped(rec record.Record, before record.Version) *storing {
+	rec.Version = o.c.clock.Next(before)
+	return &storing{o: o, op: wire.OpWrite, rec: rec, base: before}
+}
+
+// untouched reports whether the record is nowhere, and can't get anywhere any more.
+func (s *storing) untouched() bool { return s.stored == 0 && s.doubtful == 0 }
+
+// resolve finds out what became of a record that may be stored at some owners while too many refused it. If the key is found to hold it, it has taken
+// effect. If not, it may have done so before something else did.
+func (s *storing) resolve() (record.Version, error) {
+	rec, err := s.o.readByBallot()
+	if err == nil && rec.Known() == s.rec.Version {
+		return s.rec.Version, nil
+	}
+	return record.Version{}, s.o.failure(ErrOutcomeUnknown, false, s.stored, s.o.w, "are known to have stored it")
 }
 
 // outcome says honestly what is known of a write that W owners did not take.

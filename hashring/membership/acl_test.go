@@ -27,7 +27,7 @@ func grant(t *testing.T, consul *consultest.Agent, name, rules string) *api.ACLT
 func TestRealConsulWithACLs(t *testing.T) {
 	consul := consultest.StartACL(t)
 	for _, id := range []string{"a", "b"} {
-		enlist(t, consul, id)
+		enlist(t, consul, id, "1s")
 	}
 	const (
 		long    = 30 * time.Second

@@ -14,7 +14,7 @@ const (
 	outcomeKept     = "kept"     // nobody is left, so the last ring stays
 )
 
-// confirm settles what Consul means by listing so few. It reads afresh, with a quorum of servers, all registrations.
+// confirm settles what Consul means by listing fewer. It reads afresh, with a quorum of servers, all registrations.
 // Of those missing it lets go of the ones in maintenance and of the ones that don't answer for themselves; the others
 // stay while it asks Consul again every second, for as long as holdFor.
 func (w *Watcher) confirm(ctx context.Context) error {
@@ -40,7 +40,7 @@ func (w *Watcher) confirm(ctx context.Context) error {
 		}
 		if !held {
 			held = true
-			w.log.Warn("Consul lists most nodes no more, but they answer: they stay until it has asked them again",
+			w.log.Warn("Consul lists nodes no more that answer: they stay until it has asked them again",
 				"held", ids(alive), "for", holdFor)
 		}
 		w.replace(union(next, alive), answer.Index)

@@ -215,9 +215,66 @@ func TestOneMissingAfterAnOutageIsHeldIfItServes(t *testing.T) {
 		sleep(t.Context(), 2*holdReread)
 		wantMembers(t, w, abc...)
 		wantState(t, w, Live)
+		sleep(t.Context(), holdFor)
 		c.check(false, "b") // and later it's the ordinary failure again
 		synctest.Wait()
 		wantMembers(t, w, "a", "c")
+	})
+}
+
+// A Consul that is started again remembers everybody as passing at first. Then its checks begin anew, so that it puts the nodes
+// out one by one, and in again as they pass.
+func TestOneOutAfterConsulAnswersAgainIsHeldIfItServes(t *testing.T) {
+	within(t, func(t *testing.T, c *fakeConsul, w *Watcher) {
+		c.do(func() { c.err = errDown })
+		sleep(t.Context(), time.Minute)
+		c.do(func() { c.err = nil })
+		sleep(t.Context(), backoffCap)
+		wantMembers(t, w, abc...)
+		wantState(t, w, Live)
+		for _, id := range []string{"b", "c"} {
+			c.check(false, id)
+			sleep(t.Context(), time.Second)
+			wantMembers(t, w, abc...)
+			wantState(t, w, Confirm)
+		}
+		c.check(true, "c")
+		sleep(t.Context(), 3*holdReread)
+		wantMembers(t, w, abc...)
+		wantState(t, w, Confirm)
+		c.check(true, "b")
+		sleep(t.Context(), 2*holdReread)
+		wantMembers(t, w, abc...)
+		wantState(t, w, Live)
+	})
+}
+
+func TestOneOutAfterConsulAnswersAgainLeavesAtOnceIfItRefuses(t *testing.T) {
+	within(t, func(t *testing.T, c *fakeConsul, w *Watcher) {
+		c.do(func() { c.err = errDown })
+		sleep(t.Context(), time.Minute)
+		c.do(func() { c.err = nil })
+		sleep(t.Context(), backoffCap)
+		c.die("b")
+		c.check(false, "b")
+		synctest.Wait()
+		wantMembers(t, w, "a", "c")
+		wantState(t, w, Live)
+	})
+}
+
+// A program may be started just when Consul is, and begin with what any server remembers.
+func TestOneOutAfterAStaleFirstAnswerIsHeldIfItServes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeConsul(abc...)
+		c.do(func() { c.err = ErrNoServer })
+		w := watch(t, c)
+		<-w.Ready()
+		c.do(func() { c.err = nil })
+		c.check(false, "b")
+		sleep(t.Context(), time.Second)
+		wantMembers(t, w, abc...)
+		wantState(t, w, Confirm)
 	})
 }
 

@@ -18,9 +18,9 @@ const (
 
 // known is what an answer is held against.
 type known struct {
-	have        *Snapshot // nil while nothing is known
-	left        departures
-	interrupted bool // the watch was, by an error or an index that went back
+	have      *Snapshot // nil while nothing is known
+	left      departures
+	unsettled bool // the watch was interrupted, so short a time ago that Consul may not know them all again
 }
 
 // judge decides about an answer with index got, to a question that waited for another index (0 if it didn't wait),
@@ -35,8 +35,8 @@ func (k known) judge(waited, got uint64, next []Member) verdict {
 		return credible
 	case slices.Equal(k.have.Members, next):
 		return same
-	case k.interrupted && len(missing(k.have.Members, next)) > 0:
-		return suspicious // a Consul that was away comes back with nodes that it has yet to hear of
+	case k.unsettled && len(missing(k.have.Members, next)) > 0:
+		return suspicious // a Consul that was away has nodes to hear of yet, and the checks of all of them begin anew
 	case k.left.shrinks(k.have.Members, next):
 		return suspicious
 	}

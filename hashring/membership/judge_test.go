@@ -60,7 +60,7 @@ func TestJudge(t *testing.T) {
 }
 
 func TestJudgeAfterAnInterruption(t *testing.T) {
-	k := known{have: snapshot("a", "b", "c"), interrupted: true}
+	k := known{have: snapshot("a", "b", "c"), unsettled: true}
 	for _, c := range []struct {
 		next []Member
 		want verdict

@@ -23,7 +23,7 @@ const (
 	queryRate    = 10                     // queries a second under churn
 	queryBurst   = 2
 	shrinkWindow = 5 * time.Second        // removals this close together are judged as one
-	holdFor      = 15 * time.Second       // how long a node stays that answers while Consul lists it no more
+	holdFor      = 15 * time.Second       // how long a node stays that answers while Consul lists it no more, and Consul isn't simply believed after it was away
 	holdReread   = time.Second            // how often Consul is asked again meanwhile
 	probeTimeout = 300 * time.Millisecond // of one node's own health check, when a shrinking is confirmed
 	probeAgain   = time.Second            // and of another one, if it gave no answer in that time
@@ -36,7 +36,7 @@ const (
 	Cold    State = iota // no members known yet
 	Live                 // members as Consul has them
 	Blind                // Consul gives no usable answer; the last members stay
-	Confirm              // Consul says that most or all are gone, and what they say themselves differs or is being asked
+	Confirm              // Consul says that nodes are gone, wrongly perhaps: what they say themselves differs or is being asked
 )
 
 func (s State) String() string { return [...]string{"cold", "live", "blind", "confirm"}[s] }
@@ -79,6 +79,7 @@ type Watcher struct {
 	trouble  string // kind of the error last reported, empty while there is none
 	// since members were last shown for sure, there was an error or an index that went back
 	interrupted bool
+	calmAt      time.Time // holdFor after they were first shown for sure again
 }
 
 // NewWatcher returns a Watcher that asks query who is registered, and probe whether a node still serves when the
@@ -122,14 +123,16 @@ func (w *Watcher) step(ctx context.Context) error {
 	req := w.nextRequest(time.Now())
 	answer, err := w.ask(ctx, req)
 	if err != nil && w.Snapshot() == nil {
+		w.interrupted = true
 		answer, err = w.askAnyServer(ctx, err)
 	}
 	if err != nil {
 		return err
 	}
 	next, lost := passing(answer.Entries)
-	w.left.forget(time.Now())
-	verdict := known{w.Snapshot(), w.left, w.interrupted}.judge(req.Index, answer.Index, next)
+	now := time.Now()
+	w.left.forget(now)
+	verdict := known{w.Snapshot(), w.left, w.interrupted || now.Before(w.calmAt)}.judge(req.Index, answer.Index, next)
 	w.index = nextIndex(req.Index, answer.Index)
 	if verdict == backwards {
 		w.interrupted = true
@@ -200,7 +203,9 @@ func (w *Watcher) askAnyServer(ctx context.Context, cause error) (*Answer, error
 func (w *Watcher) show(next []Member, index uint64) {
 	w.touch()
 	w.state.Store(int32(Live))
-	w.interrupted = false
+	if w.interrupted {
+		w.interrupted, w.calmAt = false, time.Now().Add(holdFor)
+	}
 	w.replace(next, index)
 }
 

@@ -19,6 +19,7 @@ type SourceOptions struct {
 	Memory   Memory // nil: nothing is remembered over a restart
 	Log      *slog.Logger
 	Metrics  *prometheus.Registry
+	Random   func() float64 // in [0,1), for jitter; nil: math/rand/v2
 }
 
 // A Source is everything that a program runs to have a View: who passes, what the placement is, and the two joined. Run it once;
@@ -34,17 +35,20 @@ type Source struct {
 
 // FromConsul follows Consul.
 func FromConsul(client *api.Client, o SourceOptions) (*Source, error) {
-	members := membership.NewWatcher(
-		membership.NewConsulQuery(client, o.Service),
-		membership.NewHTTPProbe(),
-		membership.Options{Log: o.Log, Metrics: o.Metrics},
-	)
+	return FromQueries(membership.NewConsulQuery(client, o.Service), membership.NewHTTPProbe(), NewConsulQuery(client, Key(o.Service)), o)
+}
+
+// FromQueries follows whatever answers as Consul does: about who passes, and about the placement. probe asks the nodes
+// themselves.
+func FromQueries(passing membership.Query, probe membership.Probe, document Query, o SourceOptions) (*Source, error) {
+	members := membership.NewWatcher(passing, probe, membership.Options{Log: o.Log, Metrics: o.Metrics, Random: o.Random})
 	documents, err := NewWatcher(WatcherOptions{
-		Query:    NewConsulQuery(client, Key(o.Service)),
+		Query:    document,
 		Replicas: o.Replicas,
 		Memory:   o.Memory,
 		Log:      o.Log,
 		Metrics:  o.Metrics,
+		Random:   o.Random,
 	})
 	if err != nil {
 		return nil, err

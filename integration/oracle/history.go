@@ -14,6 +14,7 @@ type History struct {
 	last   int64
 	ops    []*Op
 	acked  int
+	ended  int
 	faults []Fault
 }
 
@@ -61,10 +62,19 @@ func (h *History) Begin(client int, kind Kind, key, value string) Running {
 	return Running{h, op}
 }
 
+// BeginCas is Begin for a Cas, which writes value if what is there is wanted, or if nothing is there where absent is set.
+func (h *History) BeginCas(client int, key, value, wanted string, absent bool) Running {
+	r := h.Begin(client, Cas, key, value)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r.op.Wanted, r.op.Absent = wanted, absent
+	return r
+}
+
 // An Answer is what came back. All of it is optional.
 type Answer struct {
 	Value   string // of a Get
-	Found   bool   // of a Get
+	Found   bool   // of a Get: there is a value; of a Cas: there was what it wanted
 	Version string
 	Detail  string // why it isn't OK
 }
@@ -78,12 +88,14 @@ func (r Running) End(outcome Outcome, a Answer) {
 	}
 	r.op.Return = r.history.stampLocked()
 	r.op.Outcome, r.op.Version, r.op.Detail = outcome, a.Version, a.Detail
+	r.history.ended++
 	if outcome == OK {
 		r.history.acked++
 	}
 	if r.op.Kind == Get {
-		r.op.Value, r.op.Found = a.Value, a.Found
+		r.op.Value = a.Value
 	}
+	r.op.Found = a.Found && (r.op.Kind == Get || r.op.Kind == Cas)
 }
 
 // Fault notes that something is being broken now; call it before breaking it.
@@ -111,6 +123,13 @@ func (h *History) Acknowledged() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.acked
+}
+
+// Ended returns how many operations have ended so far, however.
+func (h *History) Ended() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ended
 }
 
 // Faults returns a copy of the faults noted so far, in order.

@@ -52,6 +52,14 @@ type content struct {
 type input struct {
 	writes bool
 	to     content
+	only   bool    // if this is there:
+	from   content // what a Cas wants
+}
+
+// swapped is what came of a Cas.
+type swapped struct {
+	known   bool // else it may have written or not
+	matched bool
 }
 
 func porcupineOps(ops []Op) ([]porcupine.Operation, error) {
@@ -62,6 +70,9 @@ func porcupineOps(ops []Op) ([]porcupine.Operation, error) {
 		switch {
 		case op.Kind == Get && op.Outcome == OK:
 			e.Input, e.Output = input{}, content{op.Found, op.Value}
+		case op.Kind == Cas && op.Outcome != Failed:
+			e.Input = input{writes: true, to: content{true, op.Value}, only: true, from: content{!op.Absent, op.Wanted}}
+			e.Output = swapped{known: op.Outcome == OK, matched: op.Found}
 		case op.writes():
 			e.Input = input{writes: true, to: content{op.Kind == Put, putValue(op)}}
 		default:
@@ -88,10 +99,18 @@ func register() porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return content{} },
 		Step: func(state, in, out any) (bool, any) {
-			if i := in.(input); i.writes {
+			i := in.(input)
+			switch {
+			case !i.writes:
+				return out.(content) == state.(content), state
+			case !i.only:
 				return true, i.to
 			}
-			return out.(content) == state.(content), state
+			matched, was := i.from == state.(content), out.(swapped)
+			if matched {
+				state = i.to
+			}
+			return !was.known || was.matched == matched, state
 		},
 	}
 }

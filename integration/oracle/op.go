@@ -16,6 +16,7 @@ const (
 	Put Kind = iota
 	Get
 	Delete
+	Cas // a put on the condition that a certain value, or none, is there
 )
 
 func (k Kind) String() string {
@@ -24,6 +25,8 @@ func (k Kind) String() string {
 		return "put"
 	case Get:
 		return "get"
+	case Cas:
+		return "cas"
 	default:
 		return "delete"
 	}
@@ -59,8 +62,10 @@ type Op struct {
 	Client  int
 	Kind    Kind
 	Key     string
-	Value   string // what a Put wrote, or what a Get returned
-	Found   bool   // of a Get: there was a value, which may be empty
+	Value   string // what a Put or a Cas wrote, or what a Get returned
+	Found   bool   // of a Get: there was a value, which may be empty; of a Cas: there was what it wanted
+	Wanted  string // by a Cas: the value that must be there
+	Absent  bool   // of a Cas: no value must be there, in place of Wanted
 	Version string // as answered, empty if it wasn't; sorts as text
 	Call    int64
 	Return  int64
@@ -72,6 +77,16 @@ func (o Op) String() string {
 	what := fmt.Sprintf("%q", shorten(o.Value, maxShownValue))
 	if o.Kind == Delete || o.Kind == Get && !o.Found {
 		what = "absent"
+	}
+	if o.Kind == Cas {
+		wanted := fmt.Sprintf("%q", shorten(o.Wanted, maxShownValue))
+		if o.Absent {
+			wanted = "absent"
+		}
+		what = fmt.Sprintf("%s -> %s", wanted, what)
+		if o.mismatched() {
+			what += ", which wasn't there"
+		}
 	}
 	end := "never"
 	if o.Return != Never {
@@ -88,7 +103,13 @@ func (o Op) String() string {
 }
 
 // writes reports whether o may have changed its key.
-func (o Op) writes() bool { return o.Kind != Get && o.Outcome != Failed }
+func (o Op) writes() bool { return o.Kind != Get && o.Outcome != Failed && !o.mismatched() }
+
+// puts reports whether o is there to store a value.
+func (o Op) puts() bool { return o.Kind == Put || o.Kind == Cas }
+
+// mismatched reports whether o found something else than it wanted.
+func (o Op) mismatched() bool { return o.Kind == Cas && o.Outcome == OK && !o.Found }
 
 // settled is the time by which o's effect, if any, has come: Never for a write whose outcome is unknown.
 func (o Op) settled() int64 {

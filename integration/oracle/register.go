@@ -48,7 +48,7 @@ type cluster struct {
 func clustersOf(v *Violation, ops []Op) map[string]*cluster {
 	values := map[string]*cluster{}
 	for _, op := range ops {
-		if op.Kind != Put {
+		if !op.puts() {
 			continue
 		}
 		if other := values[op.Value]; other != nil {
@@ -65,7 +65,7 @@ func clustersOf(v *Violation, ops []Op) map[string]*cluster {
 		switch {
 		case c == nil:
 			v.add("nobody wrote what was read: %v", op)
-		case c.write.Outcome == Failed:
+		case !c.write.writes():
 			v.add("a put that was said to have failed was read:\n%v\n%v", c.write, op)
 		case op.Return < c.write.Call:
 			v.add("a value was read before it was written:\n%v\n%v", op, c.write)

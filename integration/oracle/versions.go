@@ -80,5 +80,5 @@ func checkSame(v *Violation, ops []Op) {
 }
 
 func contentOf(op Op) content {
-	return content{op.Kind == Put || op.Kind == Get && op.Found, op.Value}
+	return content{op.puts() || op.Kind == Get && op.Found, op.Value}
 }

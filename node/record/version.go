@@ -55,6 +55,15 @@ func (v Version) AppendText(b []byte) []byte {
 	return hex.AppendEncode(b, raw[8:])
 }
 
+// MarshalText implements encoding.TextMarshaler, with the text of String.
+func (v Version) MarshalText() ([]byte, error) { return v.AppendText(nil), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. It returns ErrBadVersion for text that String doesn't write.
+func (v *Version) UnmarshalText(text []byte) (err error) {
+	*v, err = ParseVersion(string(text))
+	return err
+}
+
 // ParseVersion reads the text that String writes.
 func ParseVersion(s string) (Version, error) {
 	var raw [16]byte

@@ -1,9 +1,11 @@
 package replica
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
+	"ringkv/hashring"
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
 	"ringkv/node/store"
@@ -15,6 +17,7 @@ type batch struct {
 	r       *Replica
 	states  map[int]*state
 	records map[string]int // key -> its place in out.Records
+	dropped map[int]*state // slots of out.Drop, and how they stand after that alone
 	out     store.Batch
 }
 
@@ -26,8 +29,14 @@ func (b *batch) judge(it *item) {
 		b.learn(it)
 	case it.promise != nil:
 		b.promise(it, it.promise)
+	case it.drop != nil:
+		b.drop(it)
+	case it.renew != nil:
+		b.states[it.slot], it.staged = it.renew, true
 	case it.within != nil:
 		b.enter(it)
+	case betweenOwners(it.req.Op):
+		b.owner(it)
 	default:
 		b.request(it)
 	}
@@ -39,8 +48,14 @@ func (b *batch) request(it *item) {
 	if it.answer.Status == wire.OK && it.req.Op != wire.OpPull {
 		it.answer = b.r.admit(it.slot, b.state(it.slot), it.req.Config, it.req.Key)
 	}
-	if it.answer.Status == wire.OK && it.req.Op != wire.OpRead && it.req.Op != wire.OpPull {
+	if it.answer.Status != wire.OK {
+		return
+	}
+	switch it.req.Op {
+	case wire.OpWrite, wire.OpWriteBack, wire.OpAccept:
 		b.write(it)
+	case wire.OpPrepare:
+		b.prepare(it)
 	}
 }
 
@@ -63,13 +78,49 @@ func (b *batch) enter(it *item) {
 		return
 	}
 	for _, rec := range it.absorb {
-		if held, damaged := b.held(it, rec.Key); !damaged && rec.Version.After(held) {
+		err := b.merge(it, s, rec)
+		if it.mend && errors.Is(err, store.ErrCorrupt) {
+			b.r.accepted.forget(rec.Key)
 			b.stage(it, rec)
+			continue
+		}
+		if err != nil {
+			it.answer = unreadable(err)
+			return
 		}
 	}
+	next := s.guarded(it.guard)
 	if it.settle {
-		b.states[it.slot], it.staged = s.entered(), true
+		next = next.entered(it.floor)
 	}
+	if next != s {
+		b.states[it.slot], it.staged = next, true
+	}
+}
+
+// merge takes what another replica holds of a key: the newer record of the two, and the higher ballot.
+func (b *batch) merge(it *item, s *state, rec record.Record) error {
+	own, err := b.held(it, rec.Key, false)
+	if err != nil {
+		return err
+	}
+	held, _ := seen(own, s.Floor)
+	newer := rec.Version.After(held.Version)
+	if !newer && !rec.Ballot.After(own.Ballot) {
+		return nil
+	}
+	if !newer { // the record stays, value and all
+		ballot := rec.Ballot
+		if rec, err = b.held(it, rec.Key, true); err != nil {
+			return err
+		}
+		own.Ballot = ballot
+	}
+	if rec.Ballot = later(rec.Ballot, own.Ballot); newer {
+		b.r.accepted.forget(rec.Key)
+	}
+	b.stage(it, rec)
+	return nil
 }
 
 // state returns how a slot stands after what is staged.
@@ -80,37 +131,14 @@ func (b *batch) state(slot int) *state {
 	return b.r.slots[slot].Load()
 }
 
-// write lets the newest version of a key win. A write that a newer one already covers counts as done: it was stamped later than everything that its
-// writer's quorum held, so the newer one was under way at the same time, and may as well have come just after it.
-func (b *batch) write(it *item) {
-	rec := it.req.Record
-	if it.req.Op == wire.OpWrite && record.TooFarAhead(rec.Version, it.req.Base, b.r.opt.Now(), b.r.opt.MaxSkew) {
-		b.r.opt.Metrics.tooFarAhead()
-		it.answer = wire.Response{Status: wire.TooFarAhead, Detail: "finds the version too far ahead of its clock: set the clocks right, or raise -max-clock-skew"}
-		return
-	}
-	held, lost := b.held(it, rec.Key)
-	if lost {
-		it.answer = damaged
-		return
-	}
-	switch c := rec.Version.Compare(held); {
-	case c > 0:
-		b.stage(it, rec)
-	case c < 0 && it.req.Op == wire.OpWriteBack:
-		it.answer = wire.Response{Status: wire.Superseded, Version: held, Detail: "holds a newer version"}
-	}
-}
-
-// held returns the version that stands for key in the batch or in the store; lost if that can't be known. What rests on
-// the batch holds only once that is durable.
-func (b *batch) held(it *item, key string) (v record.Version, lost bool) {
+// held returns what stands for key in the batch or in the store, with its value if whole is set. What rests on the batch holds only once
+// that is durable.
+func (b *batch) held(it *item, key string, whole bool) (record.Record, error) {
 	if place, staged := b.records[key]; staged {
 		it.staged = true
-		return b.out.Records[place].Version, false
+		return b.out.Records[place], nil
 	}
-	h, _ := b.r.store.Head(key)
-	return h.Version, h.Damaged
+	return b.r.stored(key, whole)
 }
 
 // stage puts a record into the batch, in place of an older one of its key.
@@ -132,16 +160,49 @@ func (b *batch) apply() error {
 	if len(b.out.Records) == 0 && len(b.out.Slots) == 0 {
 		return nil
 	}
+	undo := b.hideDropped()
 	if err := b.r.store.Apply(b.out); err != nil {
+		undo()
 		return err
 	}
 	for slot, s := range b.states {
-		b.r.slots[slot].Store(s)
+		before := b.r.slots[slot].Swap(s)
+		if before == nil || s.Floor.After(before.Floor) {
+			b.r.forget(slot, s.Floor)
+		}
 	}
+	for slot, floor := range b.collected() {
+		b.r.forget(slot, floor)
+	}
+	b.r.opt.Metrics.droppedSlots(len(b.out.Drop))
 	if b.r.opt.Clock != nil {
 		for i := range b.out.Records {
-			b.r.opt.Clock.Observe(b.out.Records[i].Version)
+			b.r.opt.Clock.Observe(later(b.out.Records[i].Version, b.out.Records[i].Ballot))
 		}
 	}
 	return nil
+}
+
+// collected returns the slots of which a tombstone was stored that the floor stands for already: in place of an older record.
+func (b *batch) collected() map[int]record.Version {
+	floors := map[int]record.Version{}
+	for i := range b.out.Records {
+		if rec := &b.out.Records[i]; rec.Deleted {
+			slot := hashring.SlotOf(rec.Key)
+			if s := b.state(slot); !rec.Version.After(s.Floor) {
+				floors[slot] = s.Floor
+			}
+		}
+	}
+	return floors
+}
+
+// forget gives up the tombstones that the floor of a slot stands for.
+func (r *Replica) forget(slot int, floor record.Version) {
+	if floor.IsZero() {
+		return
+	}
+	if err := r.store.Forget(slot, floor); err != nil {
+		r.opt.Log.Warn("collected tombstones stay in memory until the node is started again", "slot", slot, "error", err)
+	}
 }

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"ringkv/hashring/placement"
+	"ringkv/node/record"
 	"ringkv/node/wire"
 )
 
 const (
 	pullPatience = 1500 * time.Millisecond // how long requests wait for a key to be pulled
 	pullAgain    = 50 * time.Millisecond   // until those that didn't answer are asked again
-	maxContacts  = 256                     // asked in one pull, repetitions included
+	maxContacts  = 32                      // asked in one pull at a time
 )
 
 // errOvertaken ends a pull because this node has promised a later config, or must.
@@ -63,9 +64,13 @@ func (c *collection) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return c.incomplete()
 		}
-		if c.r.slots[c.slot].Load() != c.s {
+		if !c.r.slots[c.slot].Load().Promised.Equal(c.s.Promised) {
 			return errOvertaken
 		}
+	}
+	// A process that was halted may have answers that are too old: see doubtPatience.
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return c.incomplete()
 	}
 	return nil
 }
@@ -179,6 +184,48 @@ func (c *collection) complete() bool {
 func (c *collection) fenced(config *placement.Config) bool {
 	answered, left := c.heard(config)
 	return answered >= min(len(config.Owners)/2+1, left)
+}
+
+// newest returns the newest that anyone has told of key, with the highest ballot, and who told it. A deletion that all owners of an earlier config
+// knew, and that some have collected since, is a tombstone again here.
+func (c *collection) newest(key string) (best record.Record, from string) {
+	best.Key = key
+	for identity, got := range c.got {
+		rec := record.Record{Key: key}
+		if i, found := slices.BinarySearchFunc(got.Records, key, func(rec record.Record, key string) int { return strings.Compare(rec.Key, key) }); found {
+			rec = got.Records[i]
+		}
+		rec, _ = seen(rec, got.Floor)
+		if order := rec.Version.Compare(best.Version); order > 0 || order == 0 && identity < from {
+			from = identity
+		}
+		best = record.Newer(best, rec)
+	}
+	return best, from
+}
+
+// guard returns the highest guard of those who have answered.
+func (c *collection) guard() (guard record.Version) {
+	for _, got := range c.got {
+		guard = later(guard, got.Guard)
+	}
+	return guard
+}
+
+// floor returns the highest floor of those who have answered, and of this node.
+func (c *collection) floor() record.Version {
+	floor := c.s.Floor
+	for _, got := range c.got {
+		floor = later(floor, got.Floor)
+	}
+	return floor
+}
+
+func later(a, b record.Version) record.Version {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // incomplete names those that have not answered, and why.

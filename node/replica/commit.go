@@ -27,6 +27,13 @@ type item struct {
 	promise *placement.Config // a config to promise
 	absorb  []record.Record   // what was pulled
 	settle  bool              // everything was pulled
+	drop    []leaving         // slots to forget
+	renew   *state            // how a slot in doubt stands
+
+	mend bool // absorb: in place of what is damaged here
+
+	guard record.Version // absorb: of those it was pulled from
+	floor record.Version // settle: of those everything was pulled from
 
 	within *placement.Config // absorb and settle: the config in which they hold
 
@@ -118,6 +125,8 @@ func (r *Replica) commit(items []*item) {
 			r.read(it.req, it.respond)
 		case it.req != nil && it.answer.Status == wire.OK && it.req.Op == wire.OpPull:
 			r.answerPull(it.req, it.respond)
+		case it.req != nil && it.answer.Status == wire.OK && it.req.Op == wire.OpGuard:
+			r.answerGuard(it.req, it.respond)
 		default:
 			it.respond(it.answer)
 		}

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"ringkv/hashring/placement"
+	"ringkv/node/record"
 	"ringkv/node/wire"
 )
 
@@ -27,6 +28,8 @@ type entry struct {
 	cursor string              // every key up to this one has been pulled,
 	all    bool                // or every key at all,
 	keys   map[string]struct{} // and these besides
+	floor  record.Version      // with which everything up to cursor has been pulled,
+	floors int                 // of so many that there were
 	waits  map[string][]waiting
 }
 
@@ -68,9 +71,13 @@ func (e *entering) entryLocked(slot int, config *placement.Config) *entry {
 	case entered.config.Generation > config.Generation:
 		return nil
 	}
-	entered.config, entered.cursor, entered.all, entered.keys = config, "", false, map[string]struct{}{}
+	entered.config, entered.keys = config, map[string]struct{}{}
+	entered.begin()
 	return entered
 }
+
+// begin forgets how far the slot's keys have been pulled in their order.
+func (e *entry) begin() { e.cursor, e.all, e.floor, e.floors = "", false, record.Version{}, 0 }
 
 // wait lets w wait for key to be pulled, and reports whether the caller has to see to that; ok is false where too much waits.
 func (e *entering) wait(slot int, config *placement.Config, key string, w waiting) (first, ok bool) {
@@ -108,13 +115,23 @@ func (e *entering) done(slot int, config *placement.Config, key string, pulled b
 	return waits
 }
 
-// advance marks every key up to cursor as pulled in config, or all of them.
-func (e *entering) advance(slot int, config *placement.Config, cursor string, all bool) {
+// advance marks every key up to cursor as pulled in config, or all of them. floor is the highest of those from whom they were. If it
+// wasn't the same all along, the slot has to be pulled again, and advance returns false: a key that nobody told of is known to be
+// deleted at the floor of its page, and the slot can keep but one.
+func (e *entering) advance(slot int, config *placement.Config, cursor string, all bool, floor record.Version) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	entered := e.entryLocked(slot, config)
 	if entered == nil {
-		return
+		return true
+	}
+	if entered.floors == 0 || floor != entered.floor {
+		entered.floors++
+		entered.floor = floor
+	}
+	if all && entered.floors > 1 {
+		entered.begin()
+		return false
 	}
 	entered.cursor, entered.all = cursor, all
 	for key := range entered.keys {
@@ -122,16 +139,17 @@ func (e *entering) advance(slot int, config *placement.Config, cursor string, al
 			delete(entered.keys, key)
 		}
 	}
+	return true
 }
 
-// progress returns how far the pull of the slot's keys had come.
-func (e *entering) progress(slot int, config *placement.Config) (cursor string, all bool) {
+// progress returns how far the pull of the slot's keys had come, and with which floor.
+func (e *entering) progress(slot int, config *placement.Config) (cursor string, all bool, floor record.Version) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if entered := e.entryLocked(slot, config); entered != nil {
-		return entered.cursor, entered.all
+		return entered.cursor, entered.all, entered.floor
 	}
-	return "", false
+	return "", false, record.Version{}
 }
 
 // forget ends the entry of a slot that has settled config.

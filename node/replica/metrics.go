@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // Metrics count what the committer does. A nil *Metrics counts nothing.
 type Metrics struct {
 	records, commits, failures, skewed prometheus.Counter
+	upkeep                             upkeepMetrics
 }
 
 // NewMetrics registers the replica's metrics.
@@ -19,6 +20,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		commits:  counter("ringkv_replica_commits_total", "Batches made durable, each with one sync. Records by commits is how well writes share a sync."),
 		failures: counter("ringkv_replica_commit_failures_total", "Batches that the disk refused."),
 		skewed:   counter("ringkv_replica_too_far_ahead_total", "Writes refused because their version was too far ahead of this node's clock."),
+		upkeep:   newUpkeepMetrics(reg),
 	}
 }
 

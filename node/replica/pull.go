@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
@@ -49,29 +50,26 @@ func (r *Replica) pullKey(slot int, config *placement.Config, key string) error 
 	if s == nil || !s.Promised.Equal(config) {
 		return errOvertaken
 	}
-	if h, _ := r.store.Head(key); h.Damaged {
-		return errors.New(damaged.Detail)
+	if _, err := r.stored(key, false); err != nil {
+		return errors.New(unreadable(err).Detail)
 	}
 	c := r.newCollection(slot, s, &wire.Request{Op: wire.OpPull, Config: config, Key: key})
 	if err := c.run(ctx); err != nil {
 		return err
 	}
-	var best record.Record
-	for _, got := range c.got {
-		for _, rec := range got.Records {
-			best = record.Newer(best, rec)
-		}
-	}
-	if best.Version.IsZero() {
-		return nil
-	}
-	return r.absorb(ctx, slot, config, []record.Record{best})
+	best, _ := c.newest(key)
+	return r.absorb(ctx, slot, config, c.guard(), []record.Record{best})
 }
 
-// absorb stores what was pulled, where it is newer than what is here.
-func (r *Replica) absorb(ctx context.Context, slot int, config *placement.Config, recs []record.Record) error {
+// absorb stores what was pulled, where it is newer than what is here, and takes nothing up to guard from now on: those it was pulled
+// from have promised the same. There may be nothing to it.
+func (r *Replica) absorb(ctx context.Context, slot int, config *placement.Config, guard record.Version, recs []record.Record) error {
+	recs = slices.DeleteFunc(recs, isNone)
+	if s := r.slots[slot].Load(); len(recs) == 0 && !guard.After(s.Guard) {
+		return nil
+	}
 	r.countFetched(recs)
-	return r.change(ctx, &item{slot: slot, within: config, absorb: recs})
+	return r.change(ctx, &item{slot: slot, within: config, absorb: recs, guard: guard})
 }
 
 // change hands an item to the committer and waits until it is durable. errOvertaken if the slot has moved on.

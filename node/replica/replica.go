@@ -12,7 +12,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -61,13 +60,14 @@ type Replica struct {
 	store store.Store
 	limit *rate.Limiter                         // nil for none
 	slots [hashring.Slots]atomic.Pointer[state] // nil: nothing promised yet
-	doubt [hashring.Slots]bool                  // the disk lost something of the slot, perhaps a promise
+	doubt [hashring.Slots]atomic.Bool           // the disk lost something of the slot, perhaps a promise
 
 	mu      sync.RWMutex // held for reading while an item is put into queue; guards stopped
 	stopped bool
 	queue   chan *item
 
 	entering entering
+	accepted accepted
 	fetched  atomic.Int64    // bytes, see Progress
 	ctx      context.Context // of pulls; ends with Run
 	cancel   context.CancelFunc
@@ -98,14 +98,19 @@ func New(st store.Store, opt Options) (*Replica, error) {
 	}
 	doubter, _ := st.(store.Doubter)
 	for slot := range r.slots {
-		r.doubt[slot] = doubter != nil && doubter.Doubtful(slot)
+		r.doubt[slot].Store(doubter != nil && doubter.Doubtful(slot))
 		text := st.SlotState(slot)
-		if text == nil || r.doubt[slot] {
+		if text == nil || r.doubt[slot].Load() {
 			continue
 		}
 		s, err := parseState(text)
 		if err != nil {
 			return nil, fmt.Errorf("state of slot %d: %w", slot, err)
+		}
+		if !s.Floor.IsZero() {
+			if err := st.Forget(slot, s.Floor); err != nil {
+				return nil, fmt.Errorf("forget the tombstones of slot %d: %w", slot, err)
+			}
 		}
 		r.slots[slot].Store(s)
 	}
@@ -117,11 +122,11 @@ func New(st store.Store, opt Options) (*Replica, error) {
 
 // Handle implements wire.Handler. Reads are answered at once, the rest by the committer.
 func (r *Replica) Handle(req *wire.Request, respond func(wire.Response)) {
-	if req.Config == nil || req.Key == "" && req.Op != wire.OpPull || req.Slot < 0 || req.Slot >= hashring.Slots {
+	if req.Config == nil || req.Key == "" && !aboutSlot(req.Op) || req.Slot < 0 || req.Slot >= hashring.Slots {
 		respond(wire.Response{Status: wire.BadRequest, Detail: "was asked about no key or in no config"})
 		return
 	}
-	if r.doubt[slotOf(req)] {
+	if r.doubt[slotOf(req)].Load() {
 		respond(damaged)
 		return
 	}
@@ -130,12 +135,20 @@ func (r *Replica) Handle(req *wire.Request, respond func(wire.Response)) {
 		r.read(req, respond)
 	case wire.OpPull:
 		r.answerPull(req, respond)
-	case wire.OpWrite, wire.OpWriteBack:
+	case wire.OpPrepare:
+		if req.Ballot.IsZero() {
+			respond(wire.Response{Status: wire.BadRequest, Detail: "was asked to prepare no ballot"})
+			return
+		}
+		r.enqueue(&item{req: req, slot: slotOf(req), respond: respond})
+	case wire.OpWrite, wire.OpWriteBack, wire.OpAccept:
 		if req.Record.Key != req.Key || req.Record.Version.IsZero() {
 			respond(wire.Response{Status: wire.BadRequest, Detail: "was sent a record without a version, or of another key"})
 			return
 		}
 		r.enqueue(&item{req: req, slot: slotOf(req), respond: respond})
+	case wire.OpSlot, wire.OpSync, wire.OpGuard, wire.OpFloor:
+		r.handleOwner(req, respond)
 	default:
 		respond(wire.Response{Status: wire.BadRequest, Detail: fmt.Sprintf("doesn't know operation %d: give all nodes and gateways the same version of ringkv", req.Op)})
 	}
@@ -166,7 +179,7 @@ func (r *Replica) read(req *wire.Request, respond func(wire.Response)) {
 			respond(verdict)
 			return
 		}
-		resp := r.lookup(req)
+		resp := r.lookup(s, req)
 		if r.slots[slot].Load() == s { // else a later config was promised meanwhile: what was read may belong to it
 			respond(resp)
 			return
@@ -174,29 +187,18 @@ func (r *Replica) read(req *wire.Request, respond func(wire.Response)) {
 	}
 }
 
-func (r *Replica) lookup(req *wire.Request) wire.Response {
-	if req.HeadOnly {
-		h, ok := r.store.Head(req.Key)
-		switch {
-		case h.Damaged:
-			return damaged
-		case !ok:
-			return wire.Response{Status: wire.OK}
-		}
-		return wire.Response{Status: wire.OK, Record: record.Record{Key: req.Key, Version: h.Version, Deleted: h.Deleted}}
+// lookup answers a read in state s. The ballot stays behind as such: it is this replica's own.
+func (r *Replica) lookup(s *state, req *wire.Request) wire.Response {
+	rec, err := r.stored(req.Key, !req.HeadOnly)
+	if err != nil {
+		return unreadable(err)
 	}
-	rec, _, err := r.store.Get(req.Key)
-	switch {
-	case errors.Is(err, store.ErrCorrupt):
-		return damaged
-	case err != nil:
-		return wire.Response{Status: wire.Failed, Detail: "could not read its disk: " + err.Error()}
-	}
-	return wire.Response{Status: wire.OK, Record: rec}
+	resp := wire.Response{Status: wire.OK, Version: later(rec.Ballot, s.Guard)}
+	resp.Record, resp.Virtual = seen(rec, s.Floor)
+	resp.Firm = r.accepted.firm(req.Key, resp.Record.Version, rec.Ballot, req.Config.Generation)
+	resp.Record.Ballot = record.Version{}
+	return resp
 }
-
-// damaged refuses what touches something that can't be read: this replica can't know what it has acknowledged there.
-var damaged = wire.Response{Status: wire.NotReady, Detail: "found its copy damaged and set it aside"}
 
 // history returns the configs that the placement says the slot has had: whom to ask. What counts is what they answer.
 func (r *Replica) history(slot int) []*placement.Config {

@@ -13,6 +13,7 @@ import (
 	"ringkv/hashring"
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
+	"ringkv/node/store"
 	"ringkv/node/wire"
 )
 
@@ -55,7 +56,7 @@ func (r *Replica) settleAll(ctx context.Context) error {
 	g.SetLimit(settleSlots)
 	for slot := range hashring.Slots {
 		config, s := view.Config(slot), r.slots[slot].Load()
-		if r.doubt[slot] || ctx.Err() != nil {
+		if r.doubt[slot].Load() || ctx.Err() != nil {
 			continue
 		}
 		if (s == nil || s.Promised.Generation < config.Generation) && config.Owns(r.self) {
@@ -74,21 +75,20 @@ func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config
 			return err
 		}
 	}
-	for {
-		cursor, all := r.entering.progress(slot, config)
-		if all {
-			break
-		}
-		end, more, err := r.pullWindow(ctx, slot, config, cursor)
+	cursor, all, floor := r.entering.progress(slot, config)
+	for ; !all; cursor, all, floor = r.entering.progress(slot, config) {
+		w, err := r.pullWindow(ctx, slot, config, cursor)
 		if errors.Is(err, errOvertaken) {
 			return nil // the next round has the later config
 		}
 		if err != nil {
 			return fmt.Errorf("slot %d: %w", slot, err)
 		}
-		r.entering.advance(slot, config, end, !more)
+		if !r.entering.advance(slot, config, w.end, !w.more, w.floor) {
+			return fmt.Errorf("slot %d: is compared once more, since tombstones were collected meanwhile", slot)
+		}
 	}
-	err := r.change(ctx, &item{slot: slot, within: config, settle: true})
+	err := r.change(ctx, &item{slot: slot, within: config, settle: true, floor: floor})
 	if err == nil {
 		r.entering.forget(slot, config)
 	}
@@ -98,47 +98,81 @@ func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config
 	return err
 }
 
-// pullWindow brings the keys behind cursor up to date, as far as one page of each contact reaches, and returns where that
-// ends. Versions are compared first, so that only values that this node lacks travel.
-func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Config, cursor string) (end string, more bool, err error) {
+// A window is how far one page of each contact reaches.
+type window struct {
+	end   string
+	more  bool           // there is something behind end
+	floor record.Version // the highest of those who answered
+}
+
+// pullWindow brings the keys behind cursor up to date, as far as one page of each contact reaches. Versions are compared first, so that only
+// values that this node lacks travel.
+func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Config, cursor string) (w window, err error) {
 	s := r.slots[slot].Load()
 	if s == nil || !s.Promised.Equal(config) {
-		return "", false, errOvertaken
+		return w, errOvertaken
 	}
 	c := r.newCollection(slot, s, &wire.Request{Op: wire.OpPull, Config: config, Slot: slot, After: cursor, HeadOnly: true})
 	c.hasty = true // other slots wait for their turn
 	within, cancel := context.WithTimeout(ctx, windowTime)
 	defer cancel()
 	if err := c.run(within); err != nil {
-		return "", false, err
+		return w, err
 	}
-	end, more = c.end()
-	type newest struct {
-		version record.Version
-		node    string
+	w.end, w.more = c.end()
+	w.floor = c.floor()
+	told, fetch, err := c.compare(w)
+	if err != nil {
+		return w, err
 	}
-	want := map[string]newest{}
-	for _, identity := range slices.Sorted(maps.Keys(c.got)) {
-		for _, rec := range c.got[identity].Records {
-			if more && rec.Key > end {
+	if err := r.absorb(ctx, slot, config, c.guard(), told); err != nil {
+		return w, err
+	}
+	return w, r.bring(ctx, slot, config, fetch)
+}
+
+// compare returns what this node lacks of a window: deletions and ballots, of which everything is told already, and the keys
+// of which the value is to be fetched.
+func (c *collection) compare(w window) (told []record.Record, fetch []fetching, err error) {
+	keys := map[string]struct{}{}
+	for _, got := range c.got {
+		for _, rec := range got.Records {
+			if w.more && rec.Key > w.end {
 				break
 			}
-			if rec.Version.After(want[rec.Key].version) {
-				want[rec.Key] = newest{rec.Version, identity}
-			}
+			keys[rec.Key] = struct{}{}
 		}
 	}
-	var fetch []fetching
-	for _, key := range slices.Sorted(maps.Keys(want)) {
-		h, _ := r.store.Head(key)
-		if h.Damaged {
-			return "", false, errors.New(damaged.Detail)
+	// What this node alone holds may be deleted, as the floor of another says.
+	err = c.r.store.Heads(c.slot, c.req.After, func(key string, h store.Head) bool {
+		if w.more && key > w.end {
+			return false
 		}
-		if want[key].version.After(h.Version) {
-			fetch = append(fetch, fetching{key, want[key].node})
+		if !h.Version.After(w.floor) {
+			keys[key] = struct{}{}
+		}
+		return true
+	})
+	if err != nil {
+		return nil, nil, errors.New(unreadable(err).Detail)
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		own, err := c.r.stored(key, false)
+		if err != nil {
+			return nil, nil, errors.New(unreadable(err).Detail)
+		}
+		best, from := c.newest(key)
+		held, _ := seen(own, c.s.Floor)
+		newer := best.Version.After(held.Version)
+		switch {
+		case newer && best.Exists():
+			fetch = append(fetch, fetching{key, from})
+			told = append(told, record.Record{Key: key, Ballot: best.Ballot})
+		case newer || best.Ballot.After(own.Ballot):
+			told = append(told, best)
 		}
 	}
-	return end, more, r.bring(ctx, slot, config, fetch)
+	return told, fetch, nil
 }
 
 // bring fetches records and makes them this node's own, some at a time. What has come is kept, whatever becomes of the rest.
@@ -148,7 +182,7 @@ func (r *Replica) bring(ctx context.Context, slot int, config *placement.Config,
 		if len(recs) == 0 {
 			return err
 		}
-		if err := r.absorb(ctx, slot, config, recs); err != nil {
+		if err := r.absorb(ctx, slot, config, record.Version{}, recs); err != nil {
 			return err
 		}
 		came := make(map[string]bool, len(recs))
@@ -186,6 +220,7 @@ func (r *Replica) fetch(ctx context.Context, config *placement.Config, batch []f
 	deadline, _ := ctx.Deadline()
 	replies := make(chan wire.Reply, len(batch))
 	from := map[string]string{} // node id -> identity
+	asked := map[string]bool{}  // keys
 	pending := 0
 	for _, f := range batch {
 		owner := r.locate(f.identity)
@@ -193,7 +228,7 @@ func (r *Replica) fetch(ctx context.Context, config *placement.Config, batch []f
 			err = fmt.Errorf("%s is not passing its check", owner.ID)
 			continue
 		}
-		from[owner.ID] = f.identity
+		from[owner.ID], asked[f.key] = f.identity, true
 		r.opt.Peers.Send(owner.ID, owner.Addr, &wire.Request{Op: wire.OpPull, Config: config, Key: f.key}, deadline, replies)
 		pending++
 	}
@@ -207,8 +242,10 @@ func (r *Replica) fetch(ctx context.Context, config *placement.Config, batch []f
 				err = fmt.Errorf("%s %s", reply.Node, reply.Response.Detail)
 			case p.Node != from[reply.Node] || len(p.Records) == 0:
 				err = fmt.Errorf("%s no longer holds what it held: its disk is another", reply.Node)
+			case !asked[p.Records[0].Key]:
+				err = fmt.Errorf("%s answered with a key that it wasn't asked for", reply.Node)
 			default:
-				recs = append(recs, p.Records...)
+				recs = append(recs, p.Records[0])
 			}
 		case <-ctx.Done():
 			return recs, ctx.Err()

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ringkv/hashring/placement"
+	"ringkv/node/record"
 )
 
 // A state is what a replica has promised about one slot. It is immutable; a change makes a new one, durable before it is
@@ -15,6 +16,8 @@ type state struct {
 	Settled  *placement.Config   `json:"settled,omitempty"` // the latest config that this node holds everything of; nil for none
 	History  []*placement.Config `json:"history"`           // the configs promised since Settled, oldest first, Promised included
 	Founded  bool                `json:"founded,omitempty"` // this node began with the slot in generation 0; once only
+	Guard    record.Version      `json:"guard,omitzero"`    // nothing is taken up to this version
+	Floor    record.Version      `json:"floor,omitzero"`    // every owner holds what there is up to this version; never above Guard
 }
 
 func parseState(text []byte) (*state, error) {
@@ -54,6 +57,9 @@ func (s *state) founded(c *placement.Config) *state {
 		next.Promised = s.Promised
 		next.History = append(next.History, slices.DeleteFunc(slices.Clone(s.History), c.Equal)...)
 	}
+	if s != nil {
+		next.Guard, next.Floor = s.Guard, s.Floor
+	}
 	return next
 }
 
@@ -67,9 +73,32 @@ func (s *state) adopted(c *placement.Config) *state {
 	return &next
 }
 
-// entered is the state after settling Promised: everything before it can be forgotten.
-func (s *state) entered() *state {
+// guarded is the state in which nothing is taken up to v any more: s itself where that is so already.
+func (s *state) guarded(v record.Version) *state {
+	if !v.After(s.Guard) {
+		return s
+	}
 	next := *s
-	next.Settled, next.History = s.Promised, []*placement.Config{s.Promised}
+	next.Guard = v
 	return &next
+}
+
+// entered is the state after settling Promised: everything before it can be forgotten. floor is what every part of the slot
+// was pulled with at the least.
+func (s *state) entered(floor record.Version) *state {
+	next := *s.guarded(floor)
+	next.Settled, next.History = s.Promised, []*placement.Config{s.Promised}
+	if floor.After(s.Floor) {
+		next.Floor = floor
+	}
+	return &next
+}
+
+// seen returns rec, which may be none, as a node of that floor stands for it. Up to the floor every owner holds what there is,
+// so that a tombstone there says no more than no record, and no record no less than a tombstone: both are a virtual tombstone at the floor.
+func seen(rec record.Record, floor record.Version) (_ record.Record, virtual bool) {
+	if floor.IsZero() || rec.Exists() || rec.Version.After(floor) {
+		return rec, false
+	}
+	return record.Record{Key: rec.Key, Version: floor, Deleted: true, Ballot: rec.Ballot}, true
 }

@@ -82,7 +82,7 @@ type Store interface {
 	Forget(slot int, upTo record.Version) error
 	// SlotState returns what was last stored of the slot, nil if nothing was.
 	SlotState(slot int) []byte
-	// MaxVersion returns a version not older than any stored since the store was made.
+	// MaxVersion returns a version not older than any stored since the store was made, origins and ballots included.
 	MaxVersion() record.Version
 	// Compact rewrites what is worth it. It returns early, with ctx's error, when ctx is done.
 	Compact(ctx context.Context) error

@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,6 +29,7 @@ type Agent struct {
 	Addr   string // host:port of its HTTP API
 
 	t      testing.TB
+	dir    string // where it keeps what it knows; empty for memory
 	binary string
 	args   []string
 	cmd    *exec.Cmd     // nil while it is stopped
@@ -39,29 +42,30 @@ type Agent struct {
 // where RINGKV_CONSUL names what isn't there and CI is true.
 func Start(t testing.TB) *Agent {
 	t.Helper()
-	return start(t, "", "-dev")
+	return start(t, "", "", "-dev")
 }
 
 // StartACL is Start with ACLs, which deny whatever isn't allowed. Client has the token that may do everything.
 func StartACL(t testing.TB) *Agent {
 	t.Helper()
 	const root = "c7c2f2a4-5d0e-4a53-9a86-0f6a3a3f9d11"
-	return start(t, root, "-dev", `-hcl=acl { enabled = true, default_policy = "deny", tokens { initial_management = "`+root+`" } }`)
+	return start(t, "", root, "-dev", `-hcl=acl { enabled = true, default_policy = "deny", tokens { initial_management = "`+root+`" } }`)
 }
 
 // StartDurable is Start with a data directory, so that what is registered survives Kill and Restart.
 func StartDurable(t testing.TB) *Agent {
 	t.Helper()
-	return start(t, "", "-server", "-bootstrap-expect=1", "-data-dir="+t.TempDir(), "-bind=127.0.0.1",
+	dir := filepath.Join(t.TempDir(), "consul")
+	return start(t, dir, "", "-server", "-bootstrap-expect=1", "-data-dir="+dir, "-bind=127.0.0.1",
 		"-hcl=performance { raft_multiplier = 1 }")
 }
 
-func start(t testing.TB, token string, mode ...string) *Agent {
+func start(t testing.TB, dir, token string, mode ...string) *Agent {
 	t.Helper()
-	a := &Agent{t: t, binary: find(t), log: &buffer{}}
+	a := &Agent{t: t, dir: dir, binary: find(t), log: &buffer{}}
 	t.Cleanup(a.Kill)
 	for range tries {
-		port := freePorts(t, 4)
+		port := FreePorts(t, 4)
 		a.Addr = net.JoinHostPort("127.0.0.1", port[0])
 		a.args = append([]string{"agent", "-client=127.0.0.1", "-node=consultest", "-log-level=warn",
 			"-http-port=" + port[0], "-server-port=" + port[1], "-serf-lan-port=" + port[2], "-serf-wan-port=" + port[3],
@@ -99,6 +103,31 @@ func (a *Agent) Kill() {
 	}
 	<-a.exited
 	a.cmd = nil
+}
+
+// Pause freezes Consul: its connections stay open, and nothing answers.
+func (a *Agent) Pause() { a.t.Helper(); a.signal(syscall.SIGSTOP) }
+
+// Resume ends Pause.
+func (a *Agent) Resume() { a.t.Helper(); a.signal(syscall.SIGCONT) }
+
+func (a *Agent) signal(s syscall.Signal) {
+	a.t.Helper()
+	if err := a.cmd.Process.Signal(s); err != nil {
+		a.t.Errorf("send %v to Consul: %v", s, err)
+	}
+}
+
+// Empty kills Consul and starts one that knows nothing in its place.
+func (a *Agent) Empty() {
+	a.t.Helper()
+	a.Kill()
+	if a.dir != "" {
+		if err := os.RemoveAll(a.dir); err != nil {
+			a.t.Fatalf("throw away what Consul knew: %v", err)
+		}
+	}
+	a.Restart()
 }
 
 // Restart starts a killed Consul on the same ports and waits until it has a leader.

@@ -12,8 +12,8 @@ import (
 // Ports are chosen below those that systems give to outgoing connections, so that they stay free while Consul is down.
 const lowestPort, ports = 20000, 10000
 
-// freePorts returns distinct ports that were free a moment ago, for TCP and UDP.
-func freePorts(t testing.TB, n int) []string {
+// FreePorts returns distinct ports that were free a moment ago, for TCP and UDP.
+func FreePorts(t testing.TB, n int) []string {
 	t.Helper()
 	var free []string
 	for range 1000 {

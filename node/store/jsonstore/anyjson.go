@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"hash/crc32"
+
+	"ringkv/node/record"
 )
 
 // lineJSON is a line for encoding/json.
@@ -13,6 +15,9 @@ type lineJSON struct {
 	KeyB64     []byte          `json:"key_base64"`
 	Version    string          `json:"version"`
 	Deleted    bool            `json:"deleted"`
+	Derived    bool            `json:"derived"`
+	Origin     string          `json:"origin"`
+	Ballot     string          `json:"ballot"`
 	Type       string          `json:"type"`
 	TypeB64    []byte          `json:"type_base64"`
 	Write      [3]uint64       `json:"write"`
@@ -47,13 +52,22 @@ func decodeAny(raw []byte) line {
 	case j.Slot != nil:
 		l.kind, l.slot, l.value, ok = kindState, *j.Slot, append([]byte(j.State), j.StateB64...), true
 	default:
-		l.key = either(j.Key, j.KeyB64)
-		l.version, ok = parseVersion([]byte(j.Version))
+		l.key, l.derived = either(j.Key, j.KeyB64), j.Derived
+		ok = maybeVersion(j.Version, &l.version) && maybeVersion(j.Origin, &l.origin) && maybeVersion(j.Ballot, &l.ballot)
 	}
 	head := l.headSum(nil)
 	l.headOK = ok && l.sane() && isSum(j.Head, head)
 	l.ok = l.headOK && isSum(j.CRC, crc32.Update(head, castagnoli, l.value))
 	return l
+}
+
+// maybeVersion reads a version that may be missing.
+func maybeVersion(text string, v *record.Version) (ok bool) {
+	if text == "" {
+		return true
+	}
+	*v, ok = parseVersion([]byte(text))
+	return ok
 }
 
 func either(text *string, encoded []byte) []byte {

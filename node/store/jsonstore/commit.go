@@ -141,8 +141,8 @@ func (s *Store) writeGroupLocked(group []*request) error {
 	newest := s.MaxVersion()
 	for i := range all {
 		s.index.put(&all[i].line, all[i].spot)
-		if all[i].version.After(newest) {
-			newest = all[i].version
+		if v := all[i].newest(); v.After(newest) {
+			newest = v
 		}
 	}
 	s.observe(newest)

@@ -200,6 +200,7 @@ func goOn(t *testing.T, s *Store, d *faulty.Disk, want content, why, outcome str
 // checkHonest checks each answer and returns how many keys can't be read.
 func checkHonest(t *testing.T, s *Store, want content, why string) (corrupt int) {
 	t.Helper()
+	digests := want.digests()
 	for key, r := range want.records {
 		got, ok, err := s.Get(key)
 		h, _ := s.Head(key)
@@ -209,10 +210,13 @@ func checkHonest(t *testing.T, s *Store, want content, why string) (corrupt int)
 			if h, known := s.Head(key); !known || !h.Damaged {
 				t.Fatalf("%s: Head(%q) = %v, %v of a damaged key", why, key, h, known)
 			}
+			if slot := hashring.SlotOf(key); s.Digest(slot) == digests[slot] && !r.Version.IsZero() {
+				t.Fatalf("%s: the digest of slot %d is that of a healthy one, but %q is damaged", why, slot, key)
+			}
 		case key == "last" && err == nil && !ok: // taken for a torn write
 		case err != nil || !ok || !sameRecord(got, r):
 			t.Fatalf("%s: Get(%q) = %v, %v, %v, want %v", why, key, got, ok, err, r)
-		case h != store.Head{Version: r.Version, Deleted: r.Deleted}:
+		case h != headOf(r):
 			t.Fatalf("%s: Head(%q) = %v, want %v", why, key, h, r)
 		}
 	}

@@ -17,11 +17,16 @@ import (
 
 // FuzzRecordLine writes a record as a line, which encoding/json must read as the same, and reads it back in both ways.
 func FuzzRecordLine(f *testing.F) {
-	f.Add("key", "text/plain", []byte("value"), uint64(1), uint64(2), false)
-	f.Add("k\"\\\n", "\xff", []byte{0, 1, 255}, uint64(1<<63), uint64(0), false)
-	f.Add("é\u2028😀", "", []byte(`{"a":"\u0041\\"}`), uint64(0), uint64(1), true)
-	f.Fuzz(func(t *testing.T, key, typ string, value []byte, hlc, writer uint64, deleted bool) {
-		r := record.Record{Key: key, Version: record.Version{HLC: hlc, Writer: writer}, Deleted: deleted, Type: typ, Value: value}
+	f.Add("key", "text/plain", []byte("value"), uint64(1), uint64(2), false, false, uint64(0), uint64(0))
+	f.Add("k\"\\\n", "\xff", []byte{0, 1, 255}, uint64(1<<63), uint64(0), false, true, uint64(1), uint64(0))
+	f.Add("é\u2028😀", "", []byte(`{"a":"\u0041\\"}`), uint64(0), uint64(1), true, false, uint64(0), uint64(3))
+	f.Add("k", "", []byte{}, uint64(0), uint64(0), false, false, uint64(0), uint64(3))
+	f.Add("k", "text", []byte("v"), uint64(0), uint64(0), false, true, uint64(2), uint64(3))
+	f.Fuzz(func(t *testing.T, key, typ string, value []byte, hlc, writer uint64, deleted, derived bool, origin, ballot uint64) {
+		r := record.Record{
+			Key: key, Version: record.Version{HLC: hlc, Writer: writer}, Deleted: deleted, Type: typ, Value: value,
+			Derived: derived, Origin: record.Version{HLC: origin, Writer: origin / 3}, Ballot: record.Version{HLC: ballot / 2, Writer: ballot},
+		}
 		want := recordLine(r, place{7, 1, 2})
 		raw := want.appendTo(nil)
 		if bytes.IndexByte(raw, '\n') != len(raw)-1 {
@@ -44,6 +49,7 @@ func FuzzRecordLine(f *testing.F) {
 		}
 		for _, got := range []line{decodeOwn(raw, nil), decodeAny(raw), decodeLine(spelled, nil)} {
 			if !got.ok || string(got.key) != key || got.version != want.version || got.deleted != deleted || got.place != want.place ||
+				got.derived != derived || got.origin != r.Origin || got.ballot != r.Ballot ||
 				!bytes.Equal(got.typ, want.typ) || !bytes.Equal(got.value, want.value) {
 				t.Fatalf("%q is read as %+v, want %+v", raw, got, want)
 			}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"ringkv/hashring"
 	"ringkv/node/record"
 	"ringkv/node/store"
 	"ringkv/node/store/disk"
@@ -38,6 +39,15 @@ func (c content) with(b store.Batch) content {
 	return next
 }
 
+// digests returns the digests of the slots that have records.
+func (c content) digests() map[int]uint64 {
+	all := map[int]uint64{}
+	for key, r := range c.records {
+		all[hashring.SlotOf(key)] += store.Fingerprint(key, r.Version, r.Deleted)
+	}
+	return all
+}
+
 const (
 	scriptKeys  = 25
 	scriptSlots = 3
@@ -55,6 +65,11 @@ func (c content) differs(s *Store) string {
 			return fmt.Sprintf("Get(%q) = %v, %v, %v, want %v, %v", key, got, ok, err, want, exists)
 		}
 	}
+	for slot, want := range c.digests() {
+		if got := s.Digest(slot); got != want {
+			return fmt.Sprintf("Digest(%d) = %x, want %x", slot, got, want)
+		}
+	}
 	for slot := range scriptSlots {
 		if got := string(s.SlotState(slot)); got != c.states[slot] {
 			return fmt.Sprintf("SlotState(%d) = %q, want %q", slot, got, c.states[slot])
@@ -63,8 +78,13 @@ func (c content) differs(s *Store) string {
 	return ""
 }
 
+func headOf(r record.Record) store.Head {
+	return store.Head{Version: r.Version, Deleted: r.Deleted, Marked: r.Derived || !r.Origin.IsZero() || !r.Ballot.IsZero()}
+}
+
 func sameRecord(a, b record.Record) bool {
-	return a.Key == b.Key && a.Version == b.Version && a.Deleted == b.Deleted && a.Type == b.Type && string(a.Value) == string(b.Value)
+	return a.Key == b.Key && a.Version == b.Version && a.Deleted == b.Deleted && a.Type == b.Type && string(a.Value) == string(b.Value) &&
+		a.Derived == b.Derived && a.Origin == b.Origin && a.Ballot == b.Ballot
 }
 
 // A step of a script is a batch to apply, or something else to do.
@@ -103,6 +123,12 @@ func script(rng *rand.Rand, n int) []step {
 
 func scriptRecord(rng *rand.Rand, version uint64) record.Record {
 	r := record.Record{Key: scriptKey(rng.IntN(scriptKeys)), Version: record.Version{HLC: version, Writer: 9}}
+	switch rng.IntN(12) {
+	case 0:
+		return record.Record{Key: r.Key, Ballot: r.Version}
+	case 1:
+		r.Derived, r.Origin, r.Ballot = true, record.Version{HLC: version / 2}, record.Version{HLC: version + 1}
+	}
 	if rng.IntN(5) == 0 {
 		r.Deleted = true
 		return r

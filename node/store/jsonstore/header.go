@@ -11,7 +11,7 @@ import (
 )
 
 // format is the version of the files that this package writes, and the newest that it reads.
-const format = 1
+const format = 2
 
 // A header is the first line of a segment.
 type header struct {

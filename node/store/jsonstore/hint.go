@@ -94,7 +94,7 @@ func (h *hint) add(kind byte, s spot, rest int) {
 func (h *hint) addRecord(e entry, key []byte) {
 	h.add(kindRecord, e.spot, 17+len(key))
 	h.items = appendVersion(h.items, e.version)
-	h.items = append(h.items, e.flags&flagDeleted)
+	h.items = append(h.items, e.flags&(flagDeleted|flagMarked))
 	h.items = append(h.items, key...)
 }
 
@@ -128,6 +128,7 @@ func (l *line) fromItem(b []byte) bool {
 			return false
 		}
 		l.version, l.deleted, l.key = readVersion(b), b[16]&flagDeleted != 0, b[17:]
+		l.derived = b[16]&flagMarked != 0 // which mark it is, only the line says
 		return true
 	}
 	if len(b) < 2 || l.kind != kindState && l.kind != kindRepaired {

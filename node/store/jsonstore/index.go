@@ -12,9 +12,9 @@ type index struct {
 	seed    maphash.Seed
 	tables  [hashring.Slots]table
 	live    func(seg uint32, bytes int64) // told how many bytes of a segment come into use, or go out of it
-	keys    atomic.Int64                  // tombstones included
-	deleted atomic.Int64
-	crowded atomic.Bool // some slot is
+	keys    atomic.Int64                  // with a value
+	deleted atomic.Int64                  // tombstones
+	crowded atomic.Bool                   // some slot is
 }
 
 // takes reports whether there is room for key in its slot.
@@ -45,6 +45,9 @@ func (x *index) put(l *line, s spot) {
 		if l.deleted {
 			e.flags |= flagDeleted
 		}
+		if l.marked() {
+			e.flags |= flagMarked
+		}
 		if !l.ok {
 			e.flags |= flagDamaged
 		}
@@ -62,17 +65,21 @@ func (x *index) putEntry(key []byte, e entry) {
 	old, replaced := t.putLocked(x.seed, key, e)
 	crowded := t.crowded
 	t.mu.Unlock()
-	x.live(e.seg, int64(e.size))
-	x.deleted.Add(int64(e.flags & flagDeleted))
-	if !replaced {
-		x.keys.Add(1)
-		if crowded {
-			x.crowded.Store(true)
-		}
-		return
+	x.account(&e, 1)
+	if replaced {
+		x.account(&old, -1)
 	}
-	x.live(old.seg, -int64(old.size))
-	x.deleted.Add(-int64(old.flags & flagDeleted))
+	if crowded {
+		x.crowded.Store(true)
+	}
+}
+
+// account adds an entry to the totals, by 1, or takes it away, by -1.
+func (x *index) account(e *entry, by int64) {
+	keys, deleted := e.count()
+	x.keys.Add(by * keys)
+	x.deleted.Add(by * deleted)
+	x.live(e.seg, by*int64(e.size))
 }
 
 func (x *index) putState(l *line, s spot) {
@@ -95,7 +102,7 @@ func (x *index) repair(slot int, s spot) {
 	old := t.repaired
 	t.repaired, t.doubt, t.stateBad = s, false, false
 	for i := range t.entries {
-		t.entries[i].flags &^= flagUnsure
+		t.flagLocked(i, 0, flagUnsure)
 	}
 	t.mu.Unlock()
 	x.live(s.seg, int64(s.size))
@@ -113,7 +120,7 @@ func (x *index) doubtBefore(s spot) {
 			t.doubt = true
 			for i := range t.entries {
 				if !later(t.entries[i].spot) {
-					t.entries[i].flags |= flagUnsure
+					t.flagLocked(i, flagUnsure, 0)
 				}
 			}
 		}
@@ -144,7 +151,7 @@ func (x *index) flagDamage(seg uint32, from, to int64) bool {
 		t.mu.Lock()
 		for i := range t.entries {
 			if within(t.entries[i].spot) {
-				t.entries[i].flags |= flagDamaged
+				t.flagLocked(i, flagDamaged, 0)
 				any = true
 			}
 		}

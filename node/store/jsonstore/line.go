@@ -29,6 +29,9 @@ type line struct {
 	key     []byte
 	version record.Version
 	deleted bool
+	derived bool
+	origin  record.Version
+	ballot  record.Version
 	typ     []byte
 	value   []byte // the state, for kindState
 	slot    int
@@ -38,7 +41,39 @@ type line struct {
 }
 
 // headBytes is what headSum writes down.
-const headBytes = 2 + 8 + 4 + 4 + 16 + 4 + 4 + 4
+const headBytes = 2 + 8 + 4 + 4 + 16 + 4 + 4 + 4 + 2*16
+
+// The bits of a head that say which fields a record has. Those that it hasn't add nothing to its checksum.
+const (
+	headDeleted = 1 << iota
+	headDerived
+	headOrigin
+	headBallot
+)
+
+func (l *line) headBits() (bits byte) {
+	for i, set := range []bool{l.deleted, l.derived, !l.origin.IsZero(), !l.ballot.IsZero()} {
+		bits |= boolByte(set) << i
+	}
+	return bits
+}
+
+// marked reports whether the record is derived, or has an origin or a ballot.
+func (l *line) marked() bool { return l.headBits()&^headDeleted != 0 }
+
+// bare reports whether the record is written without a value: a deletion, or a ballot alone.
+func (l *line) bare() bool { return l.deleted || l.version.IsZero() && len(l.value) == 0 }
+
+// newest returns the newest version that the line tells of.
+func (l *line) newest() record.Version {
+	v := l.version
+	for _, other := range []record.Version{l.origin, l.ballot} {
+		if other.After(v) {
+			v = other
+		}
+	}
+	return v
+}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -46,7 +81,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // apart lets damage in a value, which is most of the bytes, be laid to its key. What it needs to write down meanwhile goes behind
 // the end of scratch.
 func (l *line) headSum(scratch []byte) uint32 {
-	b := append(scratch, l.kind, boolByte(l.deleted))
+	bits := l.headBits()
+	b := append(scratch, l.kind, bits)
 	b = binary.LittleEndian.AppendUint64(b, l.place.write)
 	b = binary.LittleEndian.AppendUint32(b, l.place.line)
 	b = binary.LittleEndian.AppendUint32(b, l.place.of)
@@ -54,6 +90,12 @@ func (l *line) headSum(scratch []byte) uint32 {
 	b = binary.LittleEndian.AppendUint32(b, uint32(l.slot))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(l.key)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(l.typ)))
+	if bits&headOrigin != 0 {
+		b = appendVersion(b, l.origin)
+	}
+	if bits&headBallot != 0 {
+		b = appendVersion(b, l.ballot)
+	}
 	sum := crc32.Update(0, castagnoli, b[len(scratch):])
 	sum = crc32.Update(sum, castagnoli, l.key)
 	return crc32.Update(sum, castagnoli, l.typ)
@@ -89,22 +131,32 @@ func (l *line) appendTo(b []byte) []byte {
 func (l *line) appendRecordHead(b []byte) []byte {
 	b = append(b, '{')
 	b = appendField(b, "key", l.key)
-	b = append(b, `,"version":"`...)
-	b = l.version.AppendText(b)
-	b = append(b, '"')
+	b = appendVersionField(b, `,"version":"`, l.version)
 	if l.deleted {
-		return append(b, `,"deleted":true`...)
-	}
-	if len(l.typ) > 0 {
+		b = append(b, `,"deleted":true`...)
+	} else if len(l.typ) > 0 {
 		b = append(b, ',')
 		b = appendField(b, "type", l.typ)
 	}
-	return b
+	if l.derived {
+		b = append(b, `,"derived":true`...)
+	}
+	b = appendVersionField(b, `,"origin":"`, l.origin)
+	return appendVersionField(b, `,"ballot":"`, l.ballot)
+}
+
+// appendVersionField appends a field that is left out where the version is zero.
+func appendVersionField(b []byte, name string, v record.Version) []byte {
+	if v.IsZero() {
+		return b
+	}
+	b = append(b, name...)
+	return append(v.AppendText(b), '"')
 }
 
 func (l *line) appendValue(b []byte) []byte {
 	switch {
-	case l.kind == kindRecord && !l.deleted:
+	case l.kind == kindRecord && !l.bare():
 		b = append(b, ',')
 		return appendField(b, "value", l.value)
 	case l.kind == kindState && isOneJSON(l.value):
@@ -119,7 +171,10 @@ func (l *line) appendValue(b []byte) []byte {
 }
 
 func recordLine(r record.Record, p place) line {
-	l := line{kind: kindRecord, place: p, key: bytesOf(r.Key), version: r.Version, deleted: r.Deleted}
+	l := line{
+		kind: kindRecord, place: p, key: bytesOf(r.Key), version: r.Version, deleted: r.Deleted,
+		derived: r.Derived, origin: r.Origin, ballot: r.Ballot,
+	}
 	if !r.Deleted {
 		l.typ, l.value = bytesOf(r.Type), r.Value
 	}

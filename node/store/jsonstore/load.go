@@ -122,7 +122,7 @@ func (l *loader) emit(p piece) {
 		l.f.lines++
 	}
 	if p.headOK {
-		l.s.observe(p.version)
+		l.s.observe(p.newest())
 		l.s.index.put(&p.line, spot{l.f.id, uint32(p.off), uint32(p.size)})
 	}
 	if p.ok {

@@ -30,14 +30,7 @@ func (s *scanner) head() (l line, ok bool) {
 		return l, ok && s.place(&l.place)
 	}
 	l.kind = kindRecord
-	if l.key, ok = s.string(`{"key`); !ok || !s.literal(`,"version":"`) || len(s.rest) < versionLen {
-		return l, false
-	}
-	if l.version, ok = parseVersion(s.rest[:versionLen]); !ok {
-		return l, false
-	}
-	s.rest = s.rest[versionLen:]
-	if !s.literal(`"`) {
+	if l.key, ok = s.string(`{"key`); !ok || !s.version(`,"version":"`, &l.version) {
 		return l, false
 	}
 	l.deleted = s.literal(`,"deleted":true`)
@@ -46,7 +39,22 @@ func (s *scanner) head() (l line, ok bool) {
 			return l, false
 		}
 	}
-	return l, s.place(&l.place)
+	l.derived = s.literal(`,"derived":true`)
+	ok = s.version(`,"origin":"`, &l.origin) && s.version(`,"ballot":"`, &l.ballot)
+	return l, ok && s.place(&l.place)
+}
+
+// version reads a field that may be missing: name, which begins its value, and a version.
+func (s *scanner) version(name string, v *record.Version) (ok bool) {
+	if !s.literal(name) {
+		return true
+	}
+	if len(s.rest) < versionLen {
+		return false
+	}
+	*v, ok = parseVersion(s.rest[:versionLen])
+	s.rest = s.rest[versionLen:]
+	return ok && s.literal(`"`)
 }
 
 func (s *scanner) place(p *place) bool {

@@ -85,7 +85,10 @@ func (s *Store) read(key string, e entry) (record.Record, error) {
 		s.log.Error("a record is damaged on disk", "key", key, "file", seg.name(), "offset", e.off)
 		return record.Record{}, fmt.Errorf("%w: %q in %s at byte %d", store.ErrCorrupt, key, seg.name(), e.off)
 	}
-	r := record.Record{Key: key, Version: l.version, Deleted: l.deleted, Type: string(l.typ), Value: l.value}
+	r := record.Record{
+		Key: key, Version: l.version, Deleted: l.deleted, Type: string(l.typ), Value: l.value,
+		Derived: l.derived, Origin: l.origin, Ballot: l.ballot,
+	}
 	if r.Value == nil {
 		r.Value = []byte{}
 	}
@@ -101,6 +104,7 @@ func (s *Store) Head(key string) (store.Head, bool) {
 	return store.Head{
 		Version: e.version,
 		Deleted: e.flags&flagDeleted != 0,
+		Marked:  e.flags&flagMarked != 0,
 		Damaged: e.flags&(flagDamaged|flagUnsure) != 0,
 	}, true
 }
@@ -124,10 +128,39 @@ func (s *Store) Walk(slot int, after string, fn func(record.Record) bool) error 
 			break
 		}
 	}
-	if t := &s.index.tables[slot]; damaged == nil && t.doubts() {
-		damaged = fmt.Errorf("%w: a line whose key can't be read may have been of slot %d", store.ErrCorrupt, slot)
+	if damaged == nil {
+		damaged = s.doubtOf(slot)
 	}
 	return damaged
+}
+
+// Heads implements store.Store. Like Walk, it sorts the keys of the whole slot each time it is called.
+func (s *Store) Heads(slot int, after string, fn func(key string, h store.Head) bool) error {
+	if s.closed.Load() {
+		return store.ErrClosed
+	}
+	for _, key := range s.index.tables[slot].after(bytesOf(after)) {
+		if h, ok := s.Head(string(key)); ok && !fn(string(key), h) {
+			return nil
+		}
+	}
+	return s.doubtOf(slot)
+}
+
+// doubtOf returns ErrCorrupt where a key of the slot may be missing.
+func (s *Store) doubtOf(slot int) error {
+	if s.index.tables[slot].doubts() {
+		return fmt.Errorf("%w: a line whose key can't be read may have been of slot %d", store.ErrCorrupt, slot)
+	}
+	return nil
+}
+
+// Digest implements store.Store. Records that Head calls damaged add nothing to it.
+func (s *Store) Digest(slot int) uint64 {
+	t := &s.index.tables[slot]
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.digest
 }
 
 // SlotState implements store.Store. While the slot is Doubtful, it may be an older one.
@@ -170,10 +203,9 @@ func (s *Store) observe(v record.Version) {
 
 // Stats implements store.Store.
 func (s *Store) Stats() store.Stats {
-	deleted := int(s.index.deleted.Load())
 	st := s.bytes()
-	st.Keys = int(s.index.keys.Load()) - deleted
-	st.Tombstones = deleted
+	st.Keys = int(s.index.keys.Load())
+	st.Tombstones = int(s.index.deleted.Load())
 	st.Damaged = int(s.damaged.Load())
 	st.Doubtful = s.index.doubtful()
 	return st
@@ -218,34 +250,6 @@ func (s *Store) Close() error {
 	}
 	err := s.writeHints(context.Background(), s.segments.list())
 	return errors.Join(err, s.probe.close(), s.segments.close())
-}
-
-// Heads implements store.Store.
-func (s *Store) Heads(slot int, after string, fn func(key string, h store.Head) bool) error {
-	if s.closed.Load() {
-		return store.ErrClosed
-	}
-	t := &s.index.tables[slot]
-	for _, key := range t.after(bytesOf(after)) {
-		if h, ok := s.Head(string(key)); ok && !fn(string(key), h) {
-			return nil
-		}
-	}
-	if t.doubts() {
-		return fmt.Errorf("%w: a line whose key can't be read may have been of slot %d", store.ErrCorrupt, slot)
-	}
-	return nil
-}
-
-// Digest implements store.Store.
-func (s *Store) Digest(slot int) uint64 {
-	var sum uint64
-	for _, key := range s.index.tables[slot].after(nil) {
-		if h, ok := s.Head(string(key)); ok {
-			sum += store.Fingerprint(string(key), h.Version, h.Deleted)
-		}
-	}
-	return sum
 }
 
 // Forget implements store.Store.

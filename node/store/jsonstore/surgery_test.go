@@ -43,7 +43,7 @@ func TestRefusesFilesThatAreNotItsOwn(t *testing.T) {
 			d.Put(s[len(s)-1], last[:bytes.LastIndexByte(last[:len(last)-1], '\n')+1])
 		}, ErrMissing},
 		{"a later format", func(_ *testing.T, d *faulty.Disk, s []string) {
-			d.Put(s[0], bytes.Replace(d.Bytes(s[0]), []byte(`"format":1`), []byte(`"format":2`), 1))
+			d.Put(s[0], bytes.Replace(d.Bytes(s[0]), []byte(`"format":2`), []byte(`"format":3`), 1))
 		}, ErrNewer},
 	} {
 		t.Run(c.what, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"ringkv/node/record"
+	"ringkv/node/store"
 )
 
 // A spot is where a line lies.
@@ -25,10 +26,39 @@ type entry struct {
 	flags  uint8
 }
 
+// count returns what the entry adds to the numbers of keys with a value and of tombstones. A ballot alone is neither.
+func (e *entry) count() (keys, tombstones int64) {
+	switch {
+	case e.flags&flagDeleted != 0:
+		return 0, 1
+	case e.version.IsZero():
+		return 0, 0
+	}
+	return 1, 0
+}
+
+// weight is what the entry of key adds to its slot's digest. What can't be served, because of damage, adds nothing, so that the digest is not
+// that of a healthy replica.
+func (e *entry) weight(key []byte) uint64 {
+	if e.flags&(flagDamaged|flagUnsure) != 0 {
+		return 0
+	}
+	return store.Fingerprint(stringOf(key), e.version, e.flags&flagDeleted != 0)
+}
+
+// flagLocked sets and clears flags of an entry, and keeps the digest up to date.
+func (t *table) flagLocked(i int, set, clear uint8) {
+	e := &t.entries[i]
+	t.digest -= e.weight(t.keyOf(i))
+	e.flags = e.flags&^clear | set
+	t.digest += e.weight(t.keyOf(i))
+}
+
 const (
 	flagDeleted = 1 << iota
 	flagDamaged // its line can't be read
 	flagUnsure  // a later line, of a key that can't be read, was damaged: it may have been this key's
+	flagMarked  // the record is derived, or has an origin or a ballot
 )
 
 // A table holds the keys of one slot. Its memory has no pointers, so that the garbage collector doesn't walk a node's
@@ -39,6 +69,7 @@ type table struct {
 	keys    []byte       // one after the other; bytes once written never change
 	cells   []cell       // open addressing; a power of two of them, at most 3/4 in use
 
+	digest    uint64
 	crowded   bool
 	state     []byte
 	stateSpot spot
@@ -91,11 +122,13 @@ func (t *table) putLocked(seed maphash.Seed, key []byte, e entry) (old entry, re
 		old = t.entries[i]
 		e.key, e.keyLen = old.key, old.keyLen
 		t.entries[i] = e
+		t.digest += e.weight(key) - old.weight(key)
 		return old, true
 	}
 	e.key, e.keyLen = uint32(len(t.keys)), uint16(len(key))
 	t.keys = append(t.keys, key...)
 	t.entries = append(t.entries, e)
+	t.digest += e.weight(key)
 	t.crowded = len(t.entries) > crowdedEntries || len(t.keys) > crowdedKeys
 	if len(t.entries)*4 > len(t.cells)*3 {
 		t.growLocked(seed)

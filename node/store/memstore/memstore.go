@@ -50,8 +50,10 @@ func (s *Store) Apply(b store.Batch) error {
 	newest := s.MaxVersion()
 	for _, r := range b.Records {
 		s.slots[hashring.SlotOf(r.Key)].put(clone(r))
-		if r.Version.After(newest) {
-			newest = r.Version
+		for _, v := range []record.Version{r.Version, r.Origin, r.Ballot} {
+			if v.After(newest) {
+				newest = v
+			}
 		}
 	}
 	s.newest.Store(&newest)

@@ -205,13 +205,20 @@ func doesMaxVersionNeverGoBack(s *subject) {
 		}
 	}
 	check()
+	newest.Version.HLC++
+	s.apply(record.Record{Key: "promised", Ballot: newest.Version})
+	check()
+	newest.Version.HLC++
+	s.apply(record.Record{Key: "k", Version: record.Version{HLC: 8}, Origin: newest.Version})
+	check()
+	s.apply(put("promised", "v", 9), put("k", "v", 9))
 	for s.reopen() {
 		check()
 		if err := s.store.Compact(context.Background()); err != nil {
 			s.Fatalf("Compact: %v", err)
 		}
 		check()
-		if newest = put("k", "v", newest.Version.HLC+1); newest.Version.HLC > 93 {
+		if newest = put("k", "v", newest.Version.HLC+1); newest.Version.HLC > 95 {
 			return
 		}
 		s.apply(newest)
@@ -221,7 +228,7 @@ func doesMaxVersionNeverGoBack(s *subject) {
 func areStatsRight(s *subject) {
 	s.open()
 	s.apply(put("a", "1", 1), put("b", "2", 2), put("a", "3", 3), tombstone("c", 4))
-	s.apply(tombstone("b", 5))
+	s.apply(tombstone("b", 5), record.Record{Key: "promised", Ballot: record.Version{HLC: 6}})
 	check := func() {
 		st := s.store.Stats()
 		if st.Keys != 1 || st.Tombstones != 2 || st.LiveBytes <= 0 || st.Damaged != 0 || st.Doubtful != 0 {
@@ -247,6 +254,7 @@ func isEverythingRefusedAfterClose(s *subject) {
 		"Get":     err,
 		"Apply":   s.store.Apply(store.Batch{Records: []record.Record{put("k", "w", 2)}}),
 		"Walk":    s.store.Walk(0, "", func(record.Record) bool { return true }),
+		"Heads":   s.store.Heads(0, "", func(string, store.Head) bool { return true }),
 		"Compact": s.store.Compact(context.Background()),
 		"Check":   s.store.Check(context.Background()),
 	} {

@@ -60,12 +60,27 @@ func (m *model) batch(rng *rand.Rand) (b store.Batch) {
 		if rng.IntN(5) == 0 {
 			r = tombstone(r.Key, m.version)
 		}
-		b.Records = append(b.Records, r)
+		b.Records = append(b.Records, mark(rng, r))
 	}
 	if rng.IntN(3) == 0 {
 		b.Slots = append(b.Slots, store.SlotState{Slot: rng.IntN(8), State: fmt.Appendf(nil, `{"n":%d}`, rng.IntN(1e6))})
 	}
 	return b
+}
+
+// mark gives some records what few have.
+func mark(rng *rand.Rand, r record.Record) record.Record {
+	r.Derived = rng.IntN(4) == 0
+	if rng.IntN(6) == 0 {
+		r.Origin = record.Version{HLC: r.Version.HLC / 2, Writer: 3}
+	}
+	switch rng.IntN(8) {
+	case 0:
+		r.Ballot = record.Version{HLC: r.Version.HLC + 5, Writer: 4}
+	case 1:
+		r = record.Record{Key: r.Key, Ballot: r.Version}
+	}
+	return r
 }
 
 func randomValue(rng *rand.Rand) string {
@@ -120,6 +135,7 @@ func (m *model) compare(s *subject) {
 	if walked != len(m.records) {
 		s.Fatalf("Walk gave %d records, want %d", walked, len(m.records))
 	}
+	s.wantsDigests()
 }
 
 // isItSafeConcurrently lets readers look on while writers write and the store is compacted: what a reader has seen of a key must never

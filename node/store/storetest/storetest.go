@@ -37,7 +37,9 @@ var questions = []struct {
 	{"DoesWalkGoInOrder", doesWalkGoInOrder},
 	{"AreSlotStatesKept", areSlotStatesKept},
 	{"DoesMaxVersionNeverGoBack", doesMaxVersionNeverGoBack},
+	{"AreMarksKept", areMarksKept},
 	{"AreStatsRight", areStatsRight},
+	{"AreHeadsLikeWalk", areHeadsLikeWalk},
 	{"IsEverythingRefusedAfterClose", isEverythingRefusedAfterClose},
 	{"DoesCheckHeedItsContext", doesCheckHeedItsContext},
 	{"IsItLikeAMap", isItLikeAMap},
@@ -98,7 +100,7 @@ func (s *subject) wants(r record.Record) {
 		s.Fatalf("Get(%q) = %v, %v, %v, want %v", r.Key, got, ok, err, r)
 	}
 	h, ok := s.store.Head(r.Key)
-	if want := (store.Head{Version: r.Version, Deleted: r.Deleted}); !ok || h != want {
+	if want := headOf(r); !ok || h != want {
 		s.Fatalf("Head(%q) = %v, %v, want %v", r.Key, h, ok, want)
 	}
 }
@@ -114,13 +116,18 @@ func (s *subject) wantsNone(key string) {
 	}
 }
 
+// headOf is what Head should say of r.
+func headOf(r record.Record) store.Head {
+	return store.Head{Version: r.Version, Deleted: r.Deleted, Marked: r.Derived || !r.Origin.IsZero() || !r.Ballot.IsZero()}
+}
+
 // same compares records as they are kept: a tombstone has neither type nor value, and no value is like an empty one.
 func same(got, want record.Record) bool {
 	if want.Deleted {
 		want.Type, want.Value = "", nil
 	}
 	return got.Key == want.Key && got.Version == want.Version && got.Deleted == want.Deleted && got.Type == want.Type &&
-		string(got.Value) == string(want.Value)
+		got.Derived == want.Derived && got.Origin == want.Origin && got.Ballot == want.Ballot && string(got.Value) == string(want.Value)
 }
 
 func put(key, value string, version uint64) record.Record {

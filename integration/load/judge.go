@@ -1,6 +1,4 @@
-//go:build integration
-
-package integration
+package load
 
 import (
 	"context"
@@ -40,7 +38,7 @@ func (l *Load) Judge(t testing.TB, p Promise) {
 	t.Helper()
 	end := l.History.Now()
 	l.Stop()
-	p = p.withDefaults(l.cluster.options.Replicas)
+	p = p.withDefaults(l.target.Replicas())
 	ops, faults := l.History.Ops(), l.History.Faults()
 	if err := oracle.CheckValid(ops, faults, validRate); err != nil {
 		t.Fatal(err)
@@ -51,7 +49,7 @@ func (l *Load) Judge(t testing.TB, p Promise) {
 	if available.Errors > 0 {
 		t.Logf("the first error: %v", available.FirstErr)
 	}
-	gateways, nodes := l.cluster.Gateways(), l.cluster.Nodes()
+	gateways, nodes := l.target.Gateways(), l.target.Nodes()
 	answered := l.readAll(t, ops, gateways, (*Client).Get)
 	held := l.readAll(t, ops, nodes, (*Client).Local)
 	for check, err := range map[string]error{
@@ -81,13 +79,13 @@ func (l *Load) readAll(t testing.TB, ops []oracle.Op, places []string, ask quest
 	}
 	addrs := map[string]string{}
 	for _, place := range places {
-		addrs[place] = l.cluster.Address(t, place)
+		addrs[place] = l.target.Address(t, place)
 	}
 	work := make(chan string)
 	var mu sync.Mutex // guards readings and failed
 	var failed error
 	var running sync.WaitGroup
-	for range loadClients {
+	for range Clients {
 		running.Go(func() {
 			for key := range work {
 				for _, place := range places {

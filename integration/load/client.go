@@ -1,6 +1,4 @@
-//go:build integration
-
-package integration
+package load
 
 import (
 	"context"
@@ -11,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -124,7 +123,8 @@ func (r Reply) verdict(kind oracle.Kind) (oracle.Outcome, oracle.Answer) {
 		return oracle.OK, a
 	case kind == oracle.Get && r.Status == 404 && r.Error == "not_found":
 		return oracle.OK, a
-	case r.Status >= 400 && r.Status < 500, r.Status == 503 && r.Outcome == "none":
+	case r.Status >= 400 && r.Status < 500, r.Status == 503 && r.Outcome == "none",
+		errors.Is(r.Err, syscall.ECONNREFUSED): // nothing was sent
 		a.Detail = r.String()
 		return oracle.Failed, a
 	default:

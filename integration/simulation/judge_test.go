@@ -1,0 +1,220 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+
+	"ringkv/gateway/coordinator"
+	"ringkv/hashring"
+	"ringkv/hashring/placement"
+	"ringkv/integration/oracle"
+)
+
+// convergence is how long a healed cluster may take: a keeper waits for a minute after Consul was away.
+const convergence = 4 * time.Minute
+
+// heal ends all faults.
+func (w *world) heal() {
+	w.trace.note("-", "all faults end")
+	w.net.heal()
+	w.consul.heal()
+	for _, m := range w.machines() {
+		m.setSkew(0)
+		m.resume()
+	}
+	for _, n := range w.nodes {
+		if n.look() == nil && !n.first() {
+			n.start()
+		}
+	}
+}
+
+// converge waits until every node holds what it should.
+func (w *world) converge() {
+	for end := time.Now().Add(convergence); ; time.Sleep(500 * time.Millisecond) {
+		why := w.behind()
+		if why == "" {
+			why = w.unsettled()
+		}
+		if why == "" {
+			w.trace.note("-", "converged")
+			return
+		}
+		if time.Now().After(end) {
+			w.fail("not converged %v after all faults have ended: %s", convergence, why)
+			return
+		}
+	}
+}
+
+// behind says who doesn't know the placement that it should; empty if everybody does.
+func (w *world) behind() string {
+	d, _ := w.consul.stored()
+	if d == nil {
+		return "Consul holds no placement"
+	}
+	for _, n := range w.nodes {
+		if n.first() {
+			continue
+		}
+		parts := n.look()
+		if parts == nil {
+			return n.name + " is down"
+		}
+		if !d.Has(n.name, n.diskID()) {
+			return fmt.Sprintf("%s on %s is not in generation %d", n.name, n.diskID(), d.Generation)
+		}
+		if why := w.blind(parts.source.View(), d); why != "" {
+			return n.name + " " + why
+		}
+	}
+	for _, g := range w.gateways {
+		if why := w.blind(g.source.View(), d); why != "" {
+			return g.name + " " + why
+		}
+	}
+	return ""
+}
+
+// blind says what a view doesn't show of the placement d with all its nodes well; empty if it shows all.
+func (w *world) blind(v *placement.View, d *placement.Document) string {
+	if v == nil || v.Generation() != d.Generation {
+		return fmt.Sprintf("doesn't know generation %d", d.Generation)
+	}
+	for _, away := range v.Away() {
+		return fmt.Sprintf("doesn't see that %s passes", away.ID)
+	}
+	for _, n := range v.Nodes() {
+		if is := w.node(n.ID).member().Addr; n.Addr != is {
+			return fmt.Sprintf("looks for %s at %s, and not at %s", n.ID, n.Addr, is)
+		}
+	}
+	return ""
+}
+
+// unsettled names a slot that an owner doesn't hold by the newest placement; empty if there is none.
+func (w *world) unsettled() string {
+	d, _ := w.consul.stored()
+	if d == nil {
+		return "Consul holds no placement"
+	}
+	parts := map[string]*nodeParts{}
+	for _, n := range w.nodes {
+		parts[n.name] = n.look()
+	}
+	for _, n := range d.Nodes {
+		p := parts[n.ID]
+		if p == nil {
+			return n.ID + " is down"
+		}
+		v := p.source.View()
+		if v == nil || v.Generation() != d.Generation {
+			return fmt.Sprintf("%s doesn't know generation %d", n.ID, d.Generation)
+		}
+		for slot := range hashring.Slots {
+			if !w.plan.has(slot) {
+				continue
+			}
+			if state := p.data.SlotState(slot); v.Config(slot).Owns(n.ID+"/"+n.Disk) && state != "settled" {
+				return fmt.Sprintf("%s: slot %d is %s", n.ID, slot, state)
+			}
+		}
+	}
+	return ""
+}
+
+// judge holds all promises against the history and the disks.
+func (w *world) judge() {
+	w.useOnce()
+	w.sight()
+	ops := w.history.Ops()
+	answered, held := w.readAll(), w.heldByAll()
+	var gateways []string
+	for _, g := range w.gateways {
+		gateways = append(gateways, g.name)
+	}
+	for _, check := range []struct {
+		what string
+		err  error
+	}{
+		{"linearizable", oracle.CheckLinear(ops, time.Minute)},
+		{"versions", oracle.CheckVersions(ops)},
+		{"stored versions", oracle.CheckStored(w.sights)},
+		{"values", oracle.CheckValues(ops)},
+		{"acknowledged", oracle.CheckAcked(ops, answered, gateways...)},
+		{"deleted", oracle.CheckDeleted(ops, answered, gateways...)},
+		{"copies", oracle.CheckCopies(ops, held, replicas/2+1)},
+	} {
+		if check.err != nil {
+			w.fail("%s: %v", check.what, check.err)
+		}
+	}
+}
+
+// useOnce writes and reads every key through every gateway: all is well again, so that must work.
+func (w *world) useOnce() {
+	for i, g := range w.gateways {
+		for _, key := range w.plan.keys {
+			t := g.target()
+			w.put(t, users, key, oracle.MakeValue(key, users, i, 0))
+			w.get(t, users, key)
+		}
+	}
+	for _, op := range w.history.Ops() {
+		if op.Client == users && op.Outcome != oracle.OK {
+			w.fail("all is well again, but %v", op)
+		}
+	}
+}
+
+// readAll asks every gateway for every key.
+func (w *world) readAll() (readings []oracle.Reading) {
+	ctx, cancel := w.boundedContext()
+	defer cancel()
+	for _, g := range w.gateways {
+		for _, key := range w.plan.keys {
+			rec, err := g.target().co.Get(ctx, key, coordinator.ReadOptions{})
+			if err != nil {
+				w.fail("all is well again, but %s can't read %s: %v", g.name, key, err)
+				continue
+			}
+			readings = append(readings, oracle.Reading{From: g.name, Key: key, Value: string(rec.Value), Found: rec.Exists()})
+		}
+	}
+	return readings
+}
+
+// heldByAll returns what each owner holds itself.
+func (w *world) heldByAll() (readings []oracle.Reading) {
+	view := w.gateways[0].source.View()
+	for _, key := range w.plan.keys {
+		for _, o := range view.Owners(slotOf(key)) {
+			parts := w.node(o.ID).look()
+			if parts == nil {
+				continue
+			}
+			rec, _, ok, err := parts.data.Local(key)
+			if err != nil {
+				w.fail("%s can't read %s from its disk: %v", o.ID, key, err)
+				continue
+			}
+			readings = append(readings, oracle.Reading{From: o.ID, Key: key, Value: string(rec.Value), Found: ok && rec.Exists()})
+		}
+	}
+	return readings
+}
+
+// outcomes counts the operations.
+func (w *world) outcomes() (ok, unknown, failed int) {
+	for _, op := range w.history.Ops() {
+		switch op.Outcome {
+		case oracle.OK:
+			ok++
+		case oracle.Failed:
+			failed++
+		default:
+			unknown++
+		}
+	}
+	return ok, unknown, failed
+}

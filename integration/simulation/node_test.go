@@ -1,0 +1,181 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"ringkv/gateway/coordinator"
+	"ringkv/hashring"
+	"ringkv/hashring/membership"
+	"ringkv/hashring/placement"
+	"ringkv/node/keeper"
+	"ringkv/node/record"
+	"ringkv/node/replica"
+	"ringkv/node/store"
+	"ringkv/node/store/disk"
+	"ringkv/node/store/disk/faulty"
+	"ringkv/node/store/jsonstore"
+)
+
+const (
+	replicas = 3
+	maxSkew  = 5 * time.Second
+)
+
+// A node is one machine that keeps data.
+type node struct {
+	machine
+	disk  *faulty.Disk
+	disks int // so many disks it has had before this one
+	port  int // of its address, which may change with a restart
+
+	// of the process that runs, nil while there is none; guarded by machine.mu
+	parts *nodeParts
+}
+
+// nodeParts is what a node's process is made of.
+type nodeParts struct {
+	source *placement.Source
+	data   *replica.Replica
+	co     *coordinator.Coordinator
+	store  store.Store
+}
+
+func (n *node) diskID() string { return fmt.Sprint("disk", n.disks) }
+
+func (n *node) member() membership.Member {
+	return membership.Member{
+		Member: hashring.Member{ID: n.name, Weight: 1}, Disk: n.diskID(), Replicas: replicas, Addr: fmt.Sprint(n.name, ":", n.port),
+	}
+}
+
+// look returns the parts of the process that runs, nil if none does.
+func (n *node) look() *nodeParts {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.running == nil {
+		return nil
+	}
+	return n.parts
+}
+
+// start starts the node over what its disk holds: what kvnode's run does.
+func (n *node) start() {
+	w := n.w
+	p := n.begin()
+	random := w.random(fmt.Sprint("process ", n.name, p.life))
+	log := slog.New(slog.DiscardHandler)
+	kept, err := jsonstore.Open(n.disk, jsonstore.Options{Node: n.name, Disk: n.diskID(), Manual: true, SegmentBytes: w.plan.segment})
+	if err != nil {
+		w.fail("%s can't open its store: %v", n.name, err)
+		return
+	}
+	st := newSlowStore(kept, p, random)
+	cl := w.consul.client(p)
+	source, err := placement.FromQueries(cl.members, w.probe(p), cl.placement, placement.SourceOptions{
+		Replicas: replicas, Memory: placementFile{n.disk}, Log: log, Random: random.Float64,
+	})
+	if err != nil {
+		w.fail("%s can't follow Consul: %v", n.name, err)
+		return
+	}
+	clock := record.NewClock(n.now, random.Uint64(), maxSkew)
+	carrier := &peers{by: p, silent: map[string]bool{}}
+	data, err := replica.New(st, replica.Options{
+		ID: n.name, Disk: n.diskID(), MaxSkew: maxSkew, Now: n.now, Clock: clock, View: source.View, Peers: carrier,
+	})
+	if err != nil {
+		w.fail("%s can't start its replica: %v", n.name, err)
+		return
+	}
+	carrier.here = data
+	co, err := coordinator.New(source.View, carrier, clock, coordinator.Options{Replicas: replicas, Timeout: w.plan.timeout, Random: random.Float64})
+	if err != nil {
+		w.fail("%s can't coordinate: %v", n.name, err)
+		return
+	}
+	k := keeper.New(keeper.Options{
+		Lock: cl, Key: cl, Members: source.Members, Replicas: replicas, RebalanceAfter: w.plan.rebalance,
+		Remembered: w.remembered(p), Own: (&nodeParts{source: source}).document, LastOutage: source.Outage, Log: log, Random: random.Float64,
+	})
+	n.mu.Lock()
+	n.parts = &nodeParts{source, data, co, kept}
+	n.mu.Unlock()
+	w.net.serve(n.member().Addr, p, data)
+	w.trace.note(n.name, "starts, life %d, %s, at %s", p.life, n.diskID(), n.member().Addr)
+
+	committing, stopCommitting := context.WithCancel(context.Background())
+	settled := source.Subscribe()
+	p.apart(
+		func() error { return source.Run(p.ctx) },
+		func() error { return k.Run(p.ctx) },
+		func() error { return data.Settle(p.ctx, settled) },
+		func() error { return n.register(p, cl) },
+	)
+	w.lives.Go(func() {
+		committed := make(chan error, 1)
+		go func() { committed <- data.Run(committing) }()
+		<-p.ctx.Done()
+		p.work.Wait()
+		stopCommitting()
+		<-committed
+		if err := kept.Close(); err != nil && !errors.Is(err, errDead) {
+			w.fail("%s can't close its store: %v", n.name, err)
+		}
+	})
+}
+
+// apart runs the parts of a process, each from a moment of its own on, so that no two of their timers ever go off together.
+func (p *process) apart(parts ...func() error) {
+	for i, part := range parts {
+		p.work.Go(func() {
+			if sleep(p.ctx, time.Duration(i)*1_234_567*time.Nanosecond) == nil {
+				if err := part(); err != nil {
+					p.m.w.fail("%s: %v", p.m.name, err)
+				}
+			}
+		})
+	}
+}
+
+// register keeps the node registered, as the registrar does.
+func (n *node) register(p *process, cl *client) error {
+	for {
+		limited, cancel := context.WithTimeout(p.ctx, time.Second)
+		if err := cl.there(limited); err == nil && p.alive() {
+			n.w.consul.register(n.member())
+		}
+		cancel()
+		if sleep(p.ctx, time.Second+exponential(cl.rng, 100*time.Millisecond)) != nil {
+			return nil
+		}
+	}
+}
+
+// placementFile is where a node remembers the placement.
+type placementFile struct{ disk disk.Disk }
+
+// Load implements placement.Memory.
+func (f placementFile) Load() (*placement.Document, error) {
+	text, err := disk.ReadFile(f.disk, "placement.json", placement.MaxBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return placement.Parse(text)
+}
+
+// Save implements placement.Memory.
+func (f placementFile) Save(d *placement.Document) error {
+	text, err := d.Encode()
+	if err != nil {
+		return err
+	}
+	return disk.WriteFile(f.disk, "placement.json", text)
+}

@@ -1,0 +1,99 @@
+package simulation
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"ringkv/hashring"
+)
+
+const (
+	opsPerKey = 84 // of users; what the judge reads and writes comes on top, within oracle.MaxLinearOps
+	users     = 7
+)
+
+// A plan is what kind of run it is. Each run has some kinds of faults and not others, since faults can hide each other
+// (Groce et al., "Swarm Testing", ISSTA 2012).
+type plan struct {
+	nodes, first int // machines for nodes, and how many of them start at once
+	gateways     int
+	keys         []string
+	early        bool          // faults begin before there is a placement
+	length       time.Duration // of the faults
+	between      time.Duration // mean, from one fault to the next
+	kinds        []kind
+	moves        int // placements that an operator may write
+
+	slots     map[int]bool  // that the run has; nil for all
+	bulk      time.Duration // mean, of what a page of a slot takes longer: there is much to move
+	lose      float64       // share of messages
+	late      float64       // share of messages that take a second longer
+	slow      time.Duration // mean of what messages take longer
+	lag       time.Duration // mean, until clients see what is new in Consul
+	sync      time.Duration // mean, of half a write to the disk
+	segment   int64
+	timeout   time.Duration // of operations
+	rebalance time.Duration
+	skew      time.Duration // of clocks at the start, at most
+}
+
+func newPlan(rng *rand.Rand) *plan {
+	p := &plan{
+		nodes:    4 + rng.IntN(2),
+		gateways: 2,
+		early:    rng.IntN(4) == 0,
+		length:   time.Duration(15+rng.IntN(20)) * time.Second,
+		between:  pick(rng, 300*time.Millisecond, time.Second, 2*time.Second),
+		moves:    rng.IntN(4),
+
+		bulk:      pick(rng, 0, 50*time.Millisecond, time.Second),
+		lose:      pick(rng, 0, 0, 0.01, 0.1),
+		late:      pick(rng, 0, 0, 0.01, 0.05),
+		slow:      pick(rng, 0, 0, time.Millisecond, 10*time.Millisecond),
+		lag:       pick(rng, time.Millisecond, time.Millisecond, 50*time.Millisecond, time.Second),
+		sync:      pick(rng, 20*time.Microsecond, 200*time.Microsecond, 2*time.Millisecond),
+		segment:   pick[int64](rng, 0, 256<<10),
+		timeout:   pick(rng, 300*time.Millisecond, time.Second, 2*time.Second),
+		rebalance: pick(rng, 0, 4*time.Second, 10*time.Second),
+		skew:      pick(rng, 0, 100*time.Millisecond, 2*time.Second),
+	}
+	p.first = p.nodes - rng.IntN(2)
+	for _, k := range kinds {
+		if rng.IntN(5) < 2 {
+			p.kinds = append(p.kinds, k)
+		}
+	}
+	p.keys = chooseKeys(rng)
+	if rng.IntN(50) > 0 {
+		p.slots = map[int]bool{}
+		for _, key := range p.keys {
+			p.slots[hashring.SlotOf(key)] = true
+		}
+	}
+	return p
+}
+
+// has reports whether the run has the slot. Most runs have few, as they all are alike, and a thousand of them cost a thousand times as much.
+func (p *plan) has(slot int) bool { return p.slots == nil || p.slots[slot] }
+
+func pick[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }
+
+// chooseKeys returns four keys, of which two share a slot.
+func chooseKeys(rng *rand.Rand) []string {
+	bySlot := map[int]string{}
+	var others []string
+	for i := rng.IntN(100_000); ; i++ {
+		key := fmt.Sprint("k", i)
+		slot := hashring.SlotOf(key)
+		if first, taken := bySlot[slot]; taken && len(others) >= 2 {
+			if others[0] != first && others[1] != first {
+				return []string{first, key, others[0], others[1]}
+			}
+		}
+		bySlot[slot] = key
+		if len(others) < 2 {
+			others = append(others, key)
+		}
+	}
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package simulation
+
+// The race detector makes runs ten times slower, and what it looks for is in all of them alike.
+const manySeeds = 40

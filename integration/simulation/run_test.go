@@ -1,0 +1,68 @@
+package simulation
+
+import (
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// simulate runs one seed. Garbage is collected before it, as collecting changes the order in which goroutines go on.
+func simulate(t *testing.T, seed uint64) (w *world) {
+	runtime.GC()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(1 << 30))
+	synctest.Test(t, func(*testing.T) {
+		w = newWorld(seed)
+		w.run()
+	})
+	return w
+}
+
+// run is one run from its beginning to its end.
+func (w *world) run() {
+	w.trace.note("-", "%+v", *w.plan)
+	done, stop := make(chan struct{}), make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() { w.consul.run(done) })
+	w.start()
+	for i := range users {
+		running.Go(func() { w.use(i, stop) })
+	}
+	if !w.plan.early {
+		w.converge()
+	}
+	w.net.makeNoise()
+	w.disturb()
+	w.heal()
+	w.converge()
+	close(stop)
+	time.Sleep(10 * time.Second) // until everything that was begun has ended
+	if len(w.failures) == 0 {
+		w.judge()
+	}
+	close(done)
+	for _, m := range w.machines() {
+		m.end()
+	}
+	w.lives.Wait()
+	running.Wait()
+}
+
+// start starts the machines, each at a time of its own.
+func (w *world) start() {
+	rng := w.random("start")
+	for _, m := range w.machines() {
+		m.setSkew(time.Duration(rng.Int64N(int64(2*w.plan.skew+1))) - w.plan.skew)
+	}
+	for _, n := range w.nodes[:w.plan.first] {
+		time.Sleep(exponential(rng, 20*time.Millisecond))
+		n.start()
+	}
+	for _, g := range w.gateways {
+		time.Sleep(exponential(rng, 20*time.Millisecond))
+		g.start()
+	}
+}

@@ -1,0 +1,123 @@
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	oneSeed = flag.Uint64("seed", 0, "run only this `seed`, and print its trace")
+	seeds   = flag.Uint64("seeds", manySeeds, "how `many` seeds to run")
+	from    = flag.Uint64("from", 1, "the first `seed`")
+	worker  = flag.Uint64("worker", 0, "run every so-many-th seed in this process, whose environment is as it should be")
+	digest  = flag.Bool("digest", false, "print a digest of each trace")
+)
+
+// TestSimulation runs seeds, each in a world of its own. The runs are spread over processes that have one processor each,
+// since Go decides in an order of its own what goes on first where there are several.
+func TestSimulation(t *testing.T) {
+	first, last := *from, *from+*seeds-1
+	if *oneSeed != 0 {
+		first, last = *oneSeed, *oneSeed
+	}
+	if *worker != 0 {
+		runSeeds(t, first, last, *worker)
+		return
+	}
+	processes := min(uint64(runtime.NumCPU()), last-first+1)
+	var running sync.WaitGroup
+	for i := range processes {
+		running.Go(func() {
+			out, err := runWorker(first+i, last, processes)
+			if err != nil || *oneSeed != 0 {
+				t.Logf("%s", out)
+			}
+			if err != nil {
+				t.Errorf("a run failed: %v", err)
+			}
+		})
+	}
+	running.Wait()
+}
+
+// runWorker runs every step-th seed from first on in another process, and returns what it says.
+func runWorker(first, last, step uint64, more ...string) (string, error) {
+	args := []string{"-test.run=^TestSimulation$", "-test.timeout=0", "-test.v=true", fmt.Sprint("-worker=", step), fmt.Sprint("-from=", first), fmt.Sprint("-seeds=", last-first+1), fmt.Sprint("-seed=", *oneSeed)}
+	cmd := exec.Command(os.Args[0], append(args, more...)...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// patience is how long one seed may take in real time. Beyond that, something stands still that fake time can't move.
+const patience = 5 * time.Minute
+
+// runSeeds runs seeds one after the other, and stops at the first that fails.
+func runSeeds(t *testing.T, first, last, step uint64) {
+	began := time.Now()
+	var all effort
+	for s := first; s <= last; s += step {
+		stuck := time.AfterFunc(patience, func() { panic(fmt.Sprintf("seed %d still runs after %v: repeat it with %s", s, patience, command(s))) })
+		w := simulate(t, s)
+		stuck.Stop()
+		all.add(w)
+		if *digest {
+			fmt.Printf("digest %d %x\n", s, w.trace.sum())
+		}
+		failed := len(w.failures) > 0
+		if failed || *oneSeed != 0 {
+			t.Logf("trace of seed %d:\n%v", s, w.trace)
+		}
+		if failed {
+			t.Fatalf("seed %d (repeat with %s):\n%s", s, command(s), strings.Join(w.failures, "\n"))
+		}
+	}
+	t.Logf("%v, in %v", &all, time.Since(began).Round(time.Second))
+	if all.runs > 10 && all.acked < 100*all.runs {
+		t.Fatal("so few operations were acknowledged that it shows nothing")
+	}
+}
+
+func command(seed uint64) string {
+	return fmt.Sprintf("go test ./integration/simulation -run '^TestSimulation$' -seed %d -v", seed)
+}
+
+// An effort is how much a number of runs did.
+type effort struct{ runs, acked, placements, unknown, failed int }
+
+func (e *effort) add(w *world) {
+	e.runs++
+	e.placements += w.written
+	ok, unknown, failed := w.outcomes()
+	e.acked, e.unknown, e.failed = e.acked+ok, e.unknown+unknown, e.failed+failed
+}
+
+func (e *effort) String() string {
+	return fmt.Sprintf("%d runs, %d placements, %d operations acknowledged, %d unknown, %d failed", e.runs, e.placements, e.acked, e.unknown, e.failed)
+}
+
+// TestRepeats runs the same seeds twice and compares the traces: what can't be repeated can't be understood.
+func TestRepeats(t *testing.T) {
+	var outs [2]string
+	for i := range outs {
+		out, err := runWorker(1, 5, 1, "-digest")
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for line := range strings.Lines(out) {
+			if strings.HasPrefix(line, "digest ") {
+				outs[i] += line
+			}
+		}
+	}
+	if outs[0] != outs[1] || outs[0] == "" {
+		t.Fatalf("the same seeds made other traces the second time:\n%s\n%s", outs[0], outs[1])
+	}
+}

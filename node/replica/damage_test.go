@@ -1,0 +1,152 @@
+package replica_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ringkv/hashring"
+	"ringkv/node/replica"
+	"ringkv/node/wire"
+)
+
+// damage changes what the disk of a node that is down holds, from the first place where it says text on.
+func (s *street) damage(id, text string, change func(at []byte)) {
+	s.t.Helper()
+	d := s.houses[id].disk
+	names, err := d.List()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, "segment-") {
+			continue
+		}
+		data := bytes.Clone(d.Bytes(name))
+		if at := bytes.Index(data, []byte(text)); at >= 0 {
+			change(data[at:])
+			d.Put(name, data)
+			return
+		}
+	}
+	s.t.Fatalf("no segment of %s says %q", id, text)
+}
+
+// wantNoLies checks that id answers a read with the value, or doesn't answer.
+func (s *street) wantNoLies(id, key, value string) {
+	s.t.Helper()
+	resp := s.do(id, &wire.Request{Op: wire.OpRead, Config: s.config(key), Key: key})
+	if resp.Status == wire.OK && string(resp.Record.Value) != value {
+		s.t.Errorf("%s answers %q for %q, want %q or no answer", id, resp.Record.Value, key, value)
+	}
+}
+
+// A bit of a value is flipped: it is never served, and fetched from the other owners.
+func TestDamagedValueIsReplacedFromTheOthers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk)
+		time.Sleep(10 * time.Second) // fake time
+		for i := range 50 {
+			s.write(fmt.Sprint("key", i), s.at(0), fmt.Sprint("value-", i, "."), "a", "b", onDisk)
+		}
+		s.kill(onDisk)
+		s.damage(onDisk, "value-7.", func(at []byte) { at[2] ^= 4 })
+		s.damage(onDisk, "value-8.", func(at []byte) { at[2] ^= 4 })
+		s.write("key8", s.at(0), "newer", "a", "b")
+		s.start(onDisk)
+		time.Sleep(time.Second)
+		s.wantNoLies(onDisk, "key7", "value-7.") // which is how it's noticed
+		s.wantNoLies(onDisk, "key8", "newer")
+		time.Sleep(59 * time.Second)
+		s.wantHeld("key7", "value-7.", "a", "b", onDisk)
+		s.wantHeld("key8", "newer", "a", "b", onDisk)
+		s.wantSame("a", "b", onDisk)
+		if n := s.houses[onDisk].store.Stats().Damaged; n == 0 {
+			t.Error("nothing was damaged")
+		}
+	})
+}
+
+// What was acknowledged by this node alone is on its way to the others when it's damaged here. It may still arrive there, but
+// nobody may count what this node has said of it.
+func TestWriteThatWasLostHereCannotBecomeDecided(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk)
+		time.Sleep(10 * time.Second) // fake time
+		rec := s.record("k", s.at(0), "value-late.")
+		s.write("k", rec.Version, "value-late.", onDisk)
+		s.kill(onDisk)
+		s.damage(onDisk, "value-late.", func(at []byte) { at[2] ^= 4 })
+		s.start(onDisk)
+		time.Sleep(time.Second)
+		s.wantNoLies(onDisk, "k", "value-late.")
+		time.Sleep(59 * time.Second)
+		s.wantDeleted("k", onDisk)
+		if resp := s.do("a", &wire.Request{Op: wire.OpWrite, Config: s.config("k"), Key: "k", Record: rec}); resp.Status != wire.Superseded {
+			t.Errorf("the second copy of the write: %v, want superseded: the first one's is lost", resp.Status)
+		}
+	})
+}
+
+// A whole line is lost, so that nobody knows what it said: of any slot, this node may have promised something else, or held
+// something newer. It says nothing until the others have told it what there is.
+func TestSlotsInDoubtAreRestoredFromTheOthers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk)
+		time.Sleep(10 * time.Second) // fake time
+		for i := range 50 {
+			s.write(fmt.Sprint("key", i), s.at(0), fmt.Sprint("value-", i, "."), "a", "b", onDisk)
+		}
+		s.write("key7", s.at(0), "second.", "a", "b", onDisk)
+		s.write("key9", s.at(0), "third.", "a", "b", onDisk)
+		s.kill(onDisk)
+		s.forgetHints(onDisk)
+		s.damage(onDisk, `{"key":"key7","version":"`+s.versionOf("key7"), func(at []byte) {
+			copy(at, strings.Repeat("#", bytes.IndexByte(at, '\n')))
+		})
+		s.write("key8", s.at(0), "newer", "a", "b")
+		s.start(onDisk)
+		if !s.houses[onDisk].store.(interface{ Doubtful(int) bool }).Doubtful(hashring.SlotOf("key7")) {
+			t.Fatal("nothing is in doubt")
+		}
+		for range 90 {
+			time.Sleep(time.Second)
+			s.wantNoLies(onDisk, "key7", "second.")
+			s.wantNoLies(onDisk, "key8", "newer")
+		}
+		s.wantSame("a", "b", onDisk)
+		s.wantHeld("key7", "second.", onDisk)
+		s.wantHeld("key8", "newer", onDisk)
+		if owned, unsettled := s.houses[onDisk].Slots(); owned != hashring.Slots || unsettled != 0 {
+			t.Errorf("%d slots are owned and %d of them not settled, want all and none", owned, unsettled)
+		}
+		s.kill(onDisk)
+		s.start(onDisk)
+		time.Sleep(time.Second)
+		s.wantHeld("key7", "second.", onDisk)
+	})
+}
+
+// forgetHints has the node that is down read all of its lines when it starts.
+func (s *street) forgetHints(id string) {
+	s.t.Helper()
+	d := s.houses[id].disk
+	names, err := d.List()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, "hint-") {
+			if err := d.Drop(name); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+}
+
+func (s *street) versionOf(key string) string {
+	h, _ := s.houses["a"].store.Head(key)
+	return h.Version.String()
+}

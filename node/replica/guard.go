@@ -1,0 +1,65 @@
+package replica
+
+import (
+	"ringkv/node/record"
+	"ringkv/node/store"
+	"ringkv/node/wire"
+)
+
+// guard takes nothing up to the ballot from now on, but from other owners, who held it before.
+func (b *batch) guard(it *item, s *state) {
+	if record.TooFarAhead(it.req.Ballot, record.Version{}, b.r.opt.Now(), b.r.opt.MaxSkew) {
+		it.answer = wire.Response{Status: wire.TooFarAhead, Detail: "is asked to take nothing for a long time to come: set the clocks right, or raise -max-clock-skew"}
+		return
+	}
+	if next := s.guarded(it.req.Ballot); next != s {
+		b.states[it.slot], it.staged = next, true
+	}
+}
+
+// floor learns that all owners hold everything up to the ballot, each under a guard.
+func (b *batch) floor(it *item, s *state) {
+	floor := it.req.Ballot
+	switch {
+	case floor.After(s.Guard): // whoever says so hasn't asked this owner
+		it.answer = wire.Response{Status: wire.BadRequest, Detail: "is told of a floor that it has never guarded"}
+	case floor.After(s.Floor):
+		next := *s
+		next.Floor = floor
+		b.states[it.slot], it.staged = &next, true
+		b.r.opt.Metrics.tombstonesCollected(b.r.tombstones(it.slot, floor))
+	}
+}
+
+// tombstones counts those that Forget(slot, upTo) gives up, or nearly.
+func (r *Replica) tombstones(slot int, upTo record.Version) (n int) {
+	if r.opt.Metrics == nil {
+		return 0
+	}
+	err := r.store.Heads(slot, "", func(_ string, h store.Head) bool {
+		if h.Deleted && !h.Version.After(upTo) {
+			n++
+		}
+		return true
+	})
+	if err != nil { // a slot in doubt was refused before
+		return 0
+	}
+	return n
+}
+
+// answerGuard answers with what this node holds up to the ballot, which it has durably guarded by now.
+func (r *Replica) answerGuard(req *wire.Request, respond func(wire.Response)) {
+	for {
+		s := r.slots[req.Slot].Load()
+		if verdict := r.promised(s, req.Config); verdict.Status != wire.OK {
+			respond(verdict)
+			return
+		}
+		resp := r.snapshot(req.Slot, s, req)
+		if r.slots[req.Slot].Load() == s { // else what was read may be of two moments
+			respond(resp)
+			return
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"ringkv/hashring"
+	"ringkv/node/record"
+	"ringkv/node/store"
+)
+
+const mendKeys = 4096 // damaged ones, repaired in one round
+
+// A mending finds records of settled slots that are damaged here, and replaces them by what the other owners hold.
+type mending struct {
+	r     *Replica
+	clean int                  // records that the store had found damaged when none was left
+	found map[string]time.Time // damaged keys, and when that was noticed
+}
+
+// pass repairs what was found damaged long enough ago.
+func (m *mending) pass(ctx context.Context) error {
+	if m.r.opt.Clock == nil {
+		return nil
+	}
+	damaged := m.r.store.Stats().Damaged
+	if damaged == m.clean && len(m.found) == 0 {
+		return nil
+	}
+	found := map[string]time.Time{}
+	for _, key := range m.r.damagedKeys() {
+		found[key] = time.Now()
+		if since, known := m.found[key]; known {
+			found[key] = since
+		}
+	}
+	m.found = found
+	if len(found) == 0 {
+		m.clean = damaged
+		return nil
+	}
+	var why error
+	for slot, keys := range m.due() {
+		if err := m.r.mend(ctx, slot, keys); err != nil {
+			why = err
+		}
+	}
+	return why
+}
+
+// due returns the keys that can be repaired by now, by slot: this node has taken nothing for them for as long as clocks may differ.
+func (m *mending) due() map[int][]string {
+	due := map[int][]string{}
+	for key, since := range m.found {
+		if time.Since(since) > m.r.opt.MaxSkew {
+			slot := hashring.SlotOf(key)
+			due[slot] = append(due[slot], key)
+		}
+	}
+	return due
+}
+
+// damagedKeys returns some of the damaged keys of the slots that this node owns, has settled, and isn't in doubt about.
+func (r *Replica) damagedKeys() (keys []string) {
+	for slot := range r.slots {
+		s := r.slots[slot].Load()
+		if s == nil || r.doubt[slot].Load() || !s.settled() || !s.Promised.Owns(r.self) {
+			continue
+		}
+		err := r.store.Heads(slot, "", func(key string, h store.Head) bool {
+			if h.Damaged {
+				keys = append(keys, key)
+			}
+			return len(keys) < mendKeys
+		})
+		if err != nil || len(keys) == mendKeys {
+			break
+		}
+	}
+	return keys
+}
+
+// mend replaces damaged records of a slot by what the other owners hold.
+func (r *Replica) mend(ctx context.Context, slot int, keys []string) error {
+	s := r.slots[slot].Load()
+	if !s.settled() || !s.Promised.Owns(r.self) {
+		return errors.New("a slot with damaged records is on the move")
+	}
+	w, err := r.witnesses(ctx, slot, s.Promised)
+	if err != nil {
+		return err
+	}
+	slices.Sort(keys)
+	for chunk := range slices.Chunk(keys, settleValues) {
+		var recs []record.Record
+		for _, key := range chunk {
+			rec, err := w.newest(ctx, key)
+			if err != nil {
+				return err
+			}
+			recs = append(recs, rec)
+		}
+		if err := w.store(ctx, recs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
