@@ -21,10 +21,12 @@ func TestDepartedNodesStayNamed(t *testing.T) {
 	if !d.IsLost("e/1") || !d.HasLeft("d/1") || d.HasLeft("e/1") || !d.Departed("d/1") || d.Departed("a/1") {
 		t.Errorf("lost %v, left %v, want e/1 and d/1", d.Lost, d.Left)
 	}
+	var many []string
 	for i := range maxDeparted {
-		if d, err = NextLost(d, d.Nodes, []string{fmt.Sprintf("x%d/1", i)}, "x is lost"); err != nil {
-			t.Fatal(err)
-		}
+		many = append(many, fmt.Sprintf("x%d/1", i))
+	}
+	if d, err = NextLost(d, d.Nodes, many, "many are lost"); err != nil {
+		t.Fatal(err)
 	}
 	if len(d.Lost) != maxDeparted || d.IsLost("e/1") || !d.IsLost("x0/1") {
 		t.Errorf("of %d lost nodes %d are named, e/1 %v, want the newest %d", maxDeparted+1, len(d.Lost), d.IsLost("e/1"), maxDeparted)
