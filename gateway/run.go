@@ -48,7 +48,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	g := &gateway{cfg: cfg, started: time.Now()}
+	g := &gateway{cfg: cfg, started: time.Now(), moves: newMoves(newNodeClient().standing)}
 	source, registrar, err := g.join(ctx, listener.Addr(), log, metrics)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -20,6 +21,7 @@ type gateway struct {
 	id       string
 	started  time.Time
 	source   *placement.Source
+	moves    *moves
 	draining atomic.Bool
 }
 
@@ -37,7 +39,7 @@ func (g *gateway) routes(requests *coordinator.Coordinator, metrics *prometheus.
 	}
 }
 
-func (g *gateway) ring() (api.Ring, bool) {
+func (g *gateway) ring(ctx context.Context) (api.Ring, bool) {
 	view := g.source.View()
 	if view == nil {
 		return api.Ring{}, false
@@ -45,7 +47,8 @@ func (g *gateway) ring() (api.Ring, bool) {
 	doc := view.Document()
 	r := api.Ring{
 		Generation: doc.Generation, Age: g.source.Age(time.Now()).Seconds(), Replicas: doc.Replicas, Slots: doc.Slots,
-		Nodes: []api.RingNode{}, Away: []api.AwayNode{}, Joining: []api.RingNode{},
+		Nodes: []api.RingNode{}, Away: []api.AwayNode{}, Joining: []api.RingNode{}, Lost: doc.Lost,
+		Move: g.moves.of(ctx, view),
 	}
 	for _, n := range view.Nodes() {
 		r.Nodes = append(r.Nodes, api.RingNode{ID: n.ID, Address: n.Addr, Zone: n.Zone, Weight: n.Weight, Slots: n.Slots, Share: n.Share})

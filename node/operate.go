@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 
 	edge "ringkv/gateway/api"
 	"ringkv/node/keeper"
@@ -55,4 +56,20 @@ func refused(err error) *edge.Problem {
 	default:
 		return &edge.Problem{Outcome: edge.Conflict, Detail: r.Reason}
 	}
+}
+
+const lostReason = "this node was given up for good, and what it holds may be outdated: stop it, remove its data directory and start it, and it joins as a new one"
+
+// watchLost takes this node out of the ring when it learns that it was given up; changed wakes it.
+func (n *node) watchLost(ctx context.Context, changed <-chan struct{}, log *slog.Logger) error {
+	for !n.cluster.lost(n.kept) {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	log.Error("node leaves the ring", "reason", lostReason)
+	n.cluster.fail(lostReason)
+	return nil
 }

@@ -94,6 +94,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 		return data.Upkeep(background, replica.UpkeepOptions{Rand: randomness(), Changed: cluster.source.Subscribe()})
 	})
 	parts.Go(func() error { return n.watchDisk(background, log) })
+	parts.Go(func() error { return n.watchLost(background, cluster.source.Subscribe(), log) })
 	parts.Go(func() error { return leaver.Run(background) })
 	select {
 	case <-ctx.Done():

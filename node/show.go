@@ -62,7 +62,7 @@ func (n *node) health() api.Health {
 	case broken != nil:
 		h.State, h.Reason = edge.Failed, *broken
 	case n.cluster.lost(n.kept):
-		h.State, h.Reason = edge.Failed, "this node was given up for good, and what it holds may be outdated: stop it, remove its data directory and start it, and it joins as a new one"
+		h.State, h.Reason = edge.Failed, lostReason
 	case view == nil && problem != nil: // it can serve nothing, and whoever looks at its check should see why
 		h.State, h.Reason = edge.Starting, "the placement in Consul is not taken: "+problem.Error()
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"testing"
@@ -26,7 +27,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 func testGateway(c Coordinator, limits Limits) *Router {
 	return New(Gateway{
 		Coordinator: c, Limits: limits, Registry: prometheus.NewRegistry(), Log: quiet(),
-		Ring:   func() (Ring, bool) { return Ring{}, false },
+		Ring:   func(context.Context) (Ring, bool) { return Ring{}, false },
 		Owners: func(string) (KeyOwners, bool) { return KeyOwners{}, false },
 		Health: func() HealthPage { return HealthPage{ID: "gw-1", State: Ready, Lines: []string{"gateway: gw-1"}} },
 		Status: func() any { return map[string]int{"keys": 1} },

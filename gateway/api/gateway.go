@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -9,14 +10,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// A Gateway is all that the routes of a gateway show. The functions are safe for concurrent use, and return at once.
+// A Gateway is all that the routes of a gateway show. The functions are safe for concurrent use, and return at once: Ring
+// within a second, as it asks the nodes how far they have come.
 type Gateway struct {
 	Coordinator Coordinator
 	Limits      Limits
 	Registry    *prometheus.Registry // of /metrics; the metrics of the HTTP edge are added to it
 	Log         *slog.Logger
 
-	Ring   func() (Ring, bool)                // false while there is none
+	Ring   func(context.Context) (Ring, bool) // false while there is none
 	Owners func(key string) (KeyOwners, bool) // false while there is no ring
 	Health func() HealthPage
 	Status func() any      // what /status shows, as JSON

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ func TestRoutesOfAGateway(t *testing.T) {
 	health := HealthPage{ID: "gw-1", State: Ready, Lines: []string{"gateway: gw-1  version: 1.0", "ring: 3 nodes"}}
 	g := Gateway{
 		Coordinator: apitest.NewFake(), Registry: prometheus.NewRegistry(), Log: quiet(),
-		Ring: func() (Ring, bool) {
+		Ring: func(context.Context) (Ring, bool) {
 			return Ring{Generation: 3, Replicas: 3, Slots: 1024, Nodes: []RingNode{{ID: "n1", Address: "10.0.0.1:5000", Weight: 1, Slots: 1024, Share: 1}}}, waits == nil
 		},
 		Owners: func(key string) (KeyOwners, bool) {
@@ -33,6 +34,8 @@ func TestRoutesOfAGateway(t *testing.T) {
 	}{
 		{"GET /ring", 200, `"id": "n1"`},
 		{"GET /ring", 200, `"away": []`},
+		{"GET /ring", 200, `"lost": []`},
+		{"GET /ring", 200, `"move": null`},
 		{"GET /ring/owners?key=a%2Fb", 200, `"key": "a/b"`},
 		{"GET /ring/owners", 400, `"bad_key"`},
 		{"GET /ring/owners?key=%00", 400, `"bad_key"`},

@@ -11,6 +11,19 @@ type Ring struct {
 	Nodes      []RingNode `json:"nodes"`       // of the placement, and passing
 	Away       []AwayNode `json:"away"`        // of the placement, and not passing
 	Joining    []RingNode `json:"joining"`     // passing, and not in the placement yet
+	Lost       []string   `json:"lost"`        // given up for good
+	Move       *Move      `json:"move"`        // what is under way; null when all that pass hold what they should
+}
+
+// A Move is the way from one generation of the placement into another, as the nodes say how far they have come.
+type Move struct {
+	From     uint64   `json:"from"` // the generation that all nodes hold everything of
+	To       uint64   `json:"to"`
+	Why      string   `json:"why,omitempty"`
+	Slots    int      `json:"slots"`    // copies of slots that come to other owners, those on nodes that don't pass left out
+	Settled  int      `json:"settled"`  // of those: the owner holds everything
+	Progress float64  `json:"progress"` // the same as a part, 0 to 1
+	Waiting  []string `json:"waiting"`  // nodes that pass and don't hold everything yet, or didn't say
 }
 
 // A RingNode is a node that passes its checks.
@@ -48,7 +61,7 @@ type KeyOwner struct {
 }
 
 func (g *Gateway) ring(c *gin.Context) Outcome {
-	ring, ok := g.Ring()
+	ring, ok := g.Ring(c.Request.Context())
 	if !ok {
 		return noRing(c)
 	}
@@ -56,6 +69,7 @@ func (g *Gateway) ring(c *gin.Context) Outcome {
 	ring.Nodes = append([]RingNode{}, ring.Nodes...)
 	ring.Away = append([]AwayNode{}, ring.Away...)
 	ring.Joining = append([]RingNode{}, ring.Joining...)
+	ring.Lost = append([]string{}, ring.Lost...)
 	return JSON(c, ring)
 }
 

@@ -21,10 +21,12 @@ func TestDepartedNodesStayNamed(t *testing.T) {
 	if !d.IsLost("e/1") || !d.HasLeft("d/1") || d.HasLeft("e/1") || !d.Departed("d/1") || d.Departed("a/1") {
 		t.Errorf("lost %v, left %v, want e/1 and d/1", d.Lost, d.Left)
 	}
+	var many []string
 	for i := range maxDeparted {
-		if d, err = NextLost(d, d.Nodes, []string{fmt.Sprintf("x%d/1", i)}, "x is lost"); err != nil {
-			t.Fatal(err)
-		}
+		many = append(many, fmt.Sprintf("x%d/1", i))
+	}
+	if d, err = NextLost(d, d.Nodes, many, "many are lost"); err != nil {
+		t.Fatal(err)
 	}
 	if len(d.Lost) != maxDeparted || d.IsLost("e/1") || !d.IsLost("x0/1") {
 		t.Errorf("of %d lost nodes %d are named, e/1 %v, want the newest %d", maxDeparted+1, len(d.Lost), d.IsLost("e/1"), maxDeparted)
@@ -90,6 +92,9 @@ func TestLosses(t *testing.T) {
 		{"none", three, "", true, Losses{Whole: 1024}},
 		{"one of three", three, "a/1", true, Losses{Whole: 1024}},
 		{"two of three", three, "a/1 b/1", true, Losses{Short: 1024}},
+		{"one of two, both of which had to acknowledge", chain(t, 3, "a/1 b/1"), "a/1", true, Losses{Whole: 1024}},
+		{"two of four", chain(t, 4, "a/1 b/1 c/1 d/1"), "a/1 b/1", true, Losses{Whole: 1024}},
+		{"three of four", chain(t, 4, "a/1 b/1 c/1 d/1"), "a/1 b/1 c/1", true, Losses{Short: 1024}},
 		{"all", three, "a/1 b/1 c/1", true, Losses{Empty: 1024}},
 		{"another disk", three, "a/2 b/2", true, Losses{Whole: 1024}},
 		{"those of an earlier generation", moved, "a/1 b/1 c/1", true, Losses{Whole: 1024}},

@@ -42,7 +42,8 @@ func (d *Document) Losses(lost []string, settled bool) (Losses, error) {
 	return out, nil
 }
 
-// left reports whether each config keeps a majority of its owners, and whether any keeps one at all.
+// left reports whether each config keeps so many of its owners that every majority of them had one of these, and whether
+// any keeps one at all.
 func left(configs []*Config, gone map[string]bool) (whole, copies bool) {
 	whole = true
 	for _, c := range configs {
@@ -52,7 +53,7 @@ func left(configs []*Config, gone map[string]bool) (whole, copies bool) {
 				n++
 			}
 		}
-		whole = whole && n >= len(c.Owners)/2+1
+		whole = whole && n >= len(c.Owners)-len(c.Owners)/2
 		copies = copies || n > 0
 	}
 	return whole, copies

@@ -135,13 +135,13 @@ func describeLost(lost, joined []string) string {
 
 func (l *Loss) sentence() string {
 	if l.Slots.Short+l.Slots.Empty == 0 {
-		return fmt.Sprintf("no slot loses anything: %d slots keep a majority of their copies", l.Slots.Whole)
+		return fmt.Sprintf("no slot loses anything: enough copies are left of all %d", l.Slots.Whole)
 	}
 	may := ""
 	if !l.Settled {
 		may = ", at worst, as not all slots have settled"
 	}
-	return fmt.Sprintf("acknowledged writes may be lost%s: %d slots are served with the copies that are left, fewer than a majority, and %d slots begin empty; %d slots lose nothing. Start the nodes instead if their disks can be saved",
+	return fmt.Sprintf("acknowledged writes may be lost%s: %d slots are served with the copies that are left, which may lack the latest writes, and %d slots begin empty; %d slots lose nothing. Start the nodes instead if their disks can be saved",
 		may, l.Slots.Short, l.Slots.Empty, l.Slots.Whole)
 }
 

@@ -76,7 +76,7 @@ func TestLose(t *testing.T) {
 		detail   string
 		refused  string
 	}{
-		{name: "one of five", stored: abcde, passing: "a b c d", lost: "e", progress: settledAt(0, "a b c d"), want: "1: a b c d", named: "[e/1]", detail: "no slot loses anything: 1024 slots"},
+		{name: "one of five", stored: abcde, passing: "a b c d", lost: "e", progress: settledAt(0, "a b c d"), want: "1: a b c d", named: "[e/1]", detail: "no slot loses anything: enough copies are left of all 1024"},
 		{name: "most of five", stored: abcde, passing: "a b", lost: "c d e", progress: settledAt(0, "a b"), want: "1: a b", named: "[c/1 d/1 e/1]", detail: "acknowledged writes may be lost: "},
 		{name: "others have come in their place", stored: abcde, passing: "a b x y", lost: "c d e", want: "1: a b x y", named: "[c/1 d/1 e/1]", detail: "slots begin empty"},
 		{name: "while something moves", stored: half, passing: "a b d e f", lost: "c", progress: settledAt(1, "d e-1 f"), want: "2: a b d e f", named: "[c/1]", detail: "no slot loses anything"},
