@@ -35,6 +35,8 @@ type plan struct {
 	segment   int64
 	timeout   time.Duration // of operations
 	rebalance time.Duration
+	upkeep    time.Duration // from one round to the next
+	collect   time.Duration // age of the tombstones that are given up
 	skew      time.Duration // of clocks at the start, at most
 }
 
@@ -56,6 +58,8 @@ func newPlan(rng *rand.Rand) *plan {
 		segment:   pick[int64](rng, 0, 256<<10),
 		timeout:   pick(rng, 300*time.Millisecond, time.Second, 2*time.Second),
 		rebalance: pick(rng, 0, 4*time.Second, 10*time.Second),
+		upkeep:    pick(rng, 3*time.Second, 20*time.Second),
+		collect:   pick(rng, 3*time.Second, 10*time.Second, 10*time.Minute),
 		skew:      pick(rng, 0, 100*time.Millisecond, 2*time.Second),
 	}
 	p.first = p.nodes - rng.IntN(2)
