@@ -27,11 +27,6 @@ func newSlowStore(st *jsonstore.Store, by *process, rng *rand.Rand) *slowStore {
 	return s
 }
 
-// Doubtful implements store.Doubter. It puts the slots that are left out of the run in doubt: a replica has nothing to do with those.
-func (s *slowStore) Doubtful(slot int) bool {
-	return !s.by.m.w.plan.has(slot) || s.Store.Doubtful(slot)
-}
-
 // Apply implements store.Store.
 func (s *slowStore) Apply(b store.Batch) error {
 	<-s.turn

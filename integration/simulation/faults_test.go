@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"ringkv/hashring/placement"
@@ -19,6 +20,52 @@ var kinds = []kind{
 	{"pause", pauseOne}, {"clock", jumpClock}, {"gateway", killGateway},
 	{"consul down", consulDown}, {"consul empty", consulEmpty}, {"consul old", consulOld}, {"stale client", staleClient}, {"flap", flapOne},
 	{"move", moveData}, {"moves", moveOften}, {"join", joinOne},
+}
+
+// storms are several faults together at the moments that matter most. Most runs have them.
+var storms = []kind{{"storm", storm}, {"storm", storm}, {"storm", storm}}
+
+// storm moves data while some gateways go by what was before, and nodes lose their power and come back at once.
+func storm(w *world, rng *rand.Rand) {
+	var parts sync.WaitGroup
+	part := func(f func(rng *rand.Rand)) {
+		own := rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64()))
+		after := exponential(rng, pick(rng, time.Millisecond, 5*time.Millisecond, 50*time.Millisecond))
+		parts.Go(func() { time.Sleep(after); f(own) })
+	}
+	for _, g := range w.gateways[rng.IntN(len(w.gateways)+1):] {
+		w.consul.freeze(g.name, true)
+	}
+	w.stir()
+	for range 1 + rng.IntN(2) {
+		part(func(own *rand.Rand) { moveData(w, own) })
+	}
+	for range rng.IntN(3) {
+		part(func(own *rand.Rand) { blink(w, own) })
+	}
+	if rng.IntN(2) == 0 {
+		part(func(own *rand.Rand) { cutOneWay(w, own) })
+	}
+	parts.Wait()
+	time.Sleep(exponential(rng, 100*time.Millisecond))
+	w.stir()
+	time.Sleep(exponential(rng, pick(rng, 100*time.Millisecond, time.Second)))
+	for _, g := range w.gateways {
+		w.consul.freeze(g.name, false)
+	}
+}
+
+// blink takes the power from a node for a moment.
+func blink(w *world, rng *rand.Rand) {
+	n, release := takeNode(w, rng)
+	if n == nil {
+		return
+	}
+	defer release()
+	n.kill(rng, true)
+	time.Sleep(exponential(rng, 5*time.Millisecond))
+	n.start()
+	w.stir()
 }
 
 // String returns the kind's name.

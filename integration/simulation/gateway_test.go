@@ -9,6 +9,7 @@ import (
 	"ringkv/gateway/coordinator"
 	"ringkv/hashring/membership"
 	"ringkv/hashring/placement"
+	"ringkv/node/keeper"
 	"ringkv/node/record"
 )
 
@@ -87,6 +88,24 @@ func (w *world) remembered(by *process) func(context.Context, membership.Member)
 		}
 		doc := parts.document()
 		return doc, sleep(ctx, 100*time.Microsecond)
+	}
+}
+
+// progress returns how a process asks others how far they have come.
+func (w *world) progress(by *process) func(context.Context, membership.Member) (keeper.Progress, error) {
+	return func(ctx context.Context, m membership.Member) (keeper.Progress, error) {
+		if err := w.probe(by)(ctx, m); err != nil {
+			return keeper.Progress{}, err
+		}
+		parts := w.node(m.ID).look()
+		if parts == nil {
+			return keeper.Progress{}, errAway
+		}
+		p, ok := parts.data.Progress()
+		if !ok {
+			return keeper.Progress{}, errAway
+		}
+		return keeper.Progress(p), sleep(ctx, 100*time.Microsecond)
 	}
 }
 

@@ -29,12 +29,15 @@ func (w *world) heal() {
 	}
 }
 
-// converge waits until every node holds what it should.
-func (w *world) converge() {
+// converge waits until every node holds what it should: with quiet, all owners of a slot the same, and nobody else anything.
+func (w *world) converge(quiet bool) {
 	for end := time.Now().Add(convergence); ; time.Sleep(500 * time.Millisecond) {
 		why := w.behind()
 		if why == "" {
 			why = w.unsettled()
+		}
+		if why == "" && quiet {
+			why = w.different()
 		}
 		if why == "" {
 			w.trace.note("-", "converged")
@@ -118,6 +121,35 @@ func (w *world) unsettled() string {
 			if state := p.data.SlotState(slot); v.Config(slot).Owns(n.ID+"/"+n.Disk) && state != "settled" {
 				return fmt.Sprintf("%s: slot %d is %s", n.ID, slot, state)
 			}
+		}
+	}
+	return ""
+}
+
+// different names a slot of which owners hold different records, or others hold any; empty if there is none.
+func (w *world) different() string {
+	view := w.gateways[0].source.View()
+	for slot := range hashring.Slots {
+		if !w.plan.has(slot) {
+			continue
+		}
+		var digest *uint64
+		for _, n := range w.nodes {
+			parts := n.look()
+			if parts == nil {
+				continue
+			}
+			d := parts.store.Digest(slot)
+			if !view.Config(slot).Owns(n.name + "/" + n.diskID()) {
+				if d != 0 {
+					return fmt.Sprintf("%s doesn't own slot %d, and holds some of it", n.name, slot)
+				}
+				continue
+			}
+			if digest != nil && *digest != d {
+				return fmt.Sprintf("%s holds other records of slot %d than another owner", n.name, slot)
+			}
+			digest = &d
 		}
 	}
 	return ""

@@ -69,12 +69,12 @@ func (n *node) start() {
 	p := n.begin()
 	random := w.random(fmt.Sprint("process ", n.name, p.life))
 	log := slog.New(slog.DiscardHandler)
-	kept, err := jsonstore.Open(n.disk, jsonstore.Options{Node: n.name, Disk: n.diskID(), Manual: true, SegmentBytes: w.plan.segment})
+	disk, err := jsonstore.Open(n.disk, jsonstore.Options{Node: n.name, Disk: n.diskID(), Manual: true, SegmentBytes: w.plan.segment})
 	if err != nil {
 		w.fail("%s can't open its store: %v", n.name, err)
 		return
 	}
-	st := newSlowStore(kept, p, random)
+	st := newSlowStore(disk, p, random)
 	cl := w.consul.client(p)
 	source, err := placement.FromQueries(cl.members, w.probe(p), cl.placement, placement.SourceOptions{
 		Replicas: replicas, Memory: placementFile{n.disk}, Log: log, Random: random.Float64,
@@ -86,7 +86,7 @@ func (n *node) start() {
 	clock := record.NewClock(n.now, random.Uint64(), maxSkew)
 	carrier := &peers{by: p, silent: map[string]bool{}}
 	data, err := replica.New(st, replica.Options{
-		ID: n.name, Disk: n.diskID(), MaxSkew: maxSkew, Now: n.now, Clock: clock, View: source.View, Peers: carrier,
+		ID: n.name, Disk: n.diskID(), MaxSkew: maxSkew, Now: n.now, Clock: clock, View: source.View, Peers: carrier, Only: w.plan.has,
 	})
 	if err != nil {
 		w.fail("%s can't start its replica: %v", n.name, err)
@@ -100,20 +100,25 @@ func (n *node) start() {
 	}
 	k := keeper.New(keeper.Options{
 		Lock: cl, Key: cl, Members: source.Members, Replicas: replicas, RebalanceAfter: w.plan.rebalance,
-		Remembered: w.remembered(p), Own: (&nodeParts{source: source}).document, LastOutage: source.Outage, Log: log, Random: random.Float64,
+		Remembered: w.remembered(p), Progress: w.progress(p), Own: (&nodeParts{source: source}).document, LastOutage: source.Outage, Log: log, Random: random.Float64,
 	})
 	n.mu.Lock()
-	n.parts = &nodeParts{source, data, co, kept}
+	n.parts = &nodeParts{source, data, co, disk}
 	n.mu.Unlock()
 	w.net.serve(n.member().Addr, p, data)
 	w.trace.note(n.name, "starts, life %d, %s, at %s", p.life, n.diskID(), n.member().Addr)
 
 	committing, stopCommitting := context.WithCancel(context.Background())
-	settled := source.Subscribe()
+	settled, kept := source.Subscribe(), source.Subscribe()
 	p.apart(
 		func() error { return source.Run(p.ctx) },
 		func() error { return k.Run(p.ctx) },
 		func() error { return data.Settle(p.ctx, settled) },
+		func() error {
+			return data.Upkeep(p.ctx, replica.UpkeepOptions{
+				Every: w.plan.upkeep, CollectAfter: w.plan.collect, Changed: kept, Rand: w.random(fmt.Sprint("upkeep ", n.name, p.life)),
+			})
+		},
 		func() error { return n.register(p, cl) },
 	)
 	w.lives.Go(func() {
@@ -123,7 +128,7 @@ func (n *node) start() {
 		p.work.Wait()
 		stopCommitting()
 		<-committed
-		if err := kept.Close(); err != nil && !errors.Is(err, errDead) {
+		if err := disk.Close(); err != nil && !errors.Is(err, errDead) {
 			w.fail("%s can't close its store: %v", n.name, err)
 		}
 	})

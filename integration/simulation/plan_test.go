@@ -19,6 +19,7 @@ type plan struct {
 	nodes, first int // machines for nodes, and how many of them start at once
 	gateways     int
 	keys         []string
+	pace         time.Duration // mean, from one operation of a user to the next while something happens
 	early        bool          // faults begin before there is a placement
 	length       time.Duration // of the faults
 	between      time.Duration // mean, from one fault to the next
@@ -35,6 +36,8 @@ type plan struct {
 	segment   int64
 	timeout   time.Duration // of operations
 	rebalance time.Duration
+	upkeep    time.Duration // from one round to the next
+	collect   time.Duration // age of the tombstones that are given up
 	skew      time.Duration // of clocks at the start, at most
 }
 
@@ -45,7 +48,8 @@ func newPlan(rng *rand.Rand) *plan {
 		early:    rng.IntN(4) == 0,
 		length:   time.Duration(15+rng.IntN(20)) * time.Second,
 		between:  pick(rng, 300*time.Millisecond, time.Second, 2*time.Second),
-		moves:    rng.IntN(4),
+		moves:    2 + rng.IntN(6),
+		pace:     pick(rng, 500*time.Microsecond, 3*time.Millisecond, 10*time.Millisecond),
 
 		bulk:      pick(rng, 0, 50*time.Millisecond, time.Second),
 		lose:      pick(rng, 0, 0, 0.01, 0.1),
@@ -56,6 +60,8 @@ func newPlan(rng *rand.Rand) *plan {
 		segment:   pick[int64](rng, 0, 256<<10),
 		timeout:   pick(rng, 300*time.Millisecond, time.Second, 2*time.Second),
 		rebalance: pick(rng, 0, 4*time.Second, 10*time.Second),
+		upkeep:    pick(rng, 3*time.Second, 20*time.Second),
+		collect:   pick(rng, 3*time.Second, 10*time.Second, 10*time.Minute),
 		skew:      pick(rng, 0, 100*time.Millisecond, 2*time.Second),
 	}
 	p.first = p.nodes - rng.IntN(2)
@@ -63,6 +69,9 @@ func newPlan(rng *rand.Rand) *plan {
 		if rng.IntN(5) < 2 {
 			p.kinds = append(p.kinds, k)
 		}
+	}
+	if rng.IntN(4) > 0 {
+		p.kinds = append(p.kinds, storms...)
 	}
 	p.keys = chooseKeys(rng)
 	if rng.IntN(50) > 0 {

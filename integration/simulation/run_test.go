@@ -26,20 +26,21 @@ func (w *world) run() {
 	w.trace.note("-", "%+v", *w.plan)
 	done, stop := make(chan struct{}), make(chan struct{})
 	var running sync.WaitGroup
-	running.Go(func() { w.consul.run(done) })
+	w.lives.Go(func() { w.consul.run(done) })
 	w.start()
 	for i := range users {
 		running.Go(func() { w.use(i, stop) })
 	}
 	if !w.plan.early {
-		w.converge()
+		w.converge(false)
 	}
 	w.net.makeNoise()
 	w.disturb()
 	w.heal()
-	w.converge()
+	time.Sleep(3 * time.Second)
 	close(stop)
-	time.Sleep(10 * time.Second) // until everything that was begun has ended
+	running.Wait()
+	w.converge(true)
 	if len(w.failures) == 0 {
 		w.judge()
 	}
@@ -48,7 +49,6 @@ func (w *world) run() {
 		m.end()
 	}
 	w.lives.Wait()
-	running.Wait()
 }
 
 // start starts the machines, each at a time of its own.

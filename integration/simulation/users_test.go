@@ -30,10 +30,14 @@ func (w *world) use(user int, done <-chan struct{}) {
 			time.Sleep(exponential(rng, pick(rng, 2*time.Millisecond, 50*time.Millisecond, 500*time.Millisecond)))
 		case <-time.After(exponential(rng, 3*time.Second)):
 		}
+		key := w.hot()
 		for ; burst > 0; burst-- {
-			w.operate(rng, user, n)
+			if rng.IntN(4) == 0 {
+				key = w.plan.keys[rng.IntN(len(w.plan.keys))]
+			}
+			w.operate(rng, user, n, key)
 			n++
-			time.Sleep(exponential(rng, 8*time.Millisecond))
+			time.Sleep(exponential(rng, w.plan.pace))
 		}
 	}
 }
@@ -46,9 +50,15 @@ func (w *world) take(key string) bool {
 	return w.left[key] >= 0
 }
 
-// operate does one operation on some key through some machine.
-func (w *world) operate(rng *rand.Rand, user, n int) {
-	key := w.plan.keys[min(rng.IntN(len(w.plan.keys)+1), len(w.plan.keys)-1)]
+// hot returns the key that everybody is at now.
+func (w *world) hot() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.plan.keys[w.stirs%len(w.plan.keys)]
+}
+
+// operate does one operation on key through some machine.
+func (w *world) operate(rng *rand.Rand, user, n int, key string) {
 	t := w.target(rng)
 	what := rng.IntN(20)
 	if t == nil || !w.take(key) {

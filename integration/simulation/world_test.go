@@ -31,6 +31,7 @@ type world struct {
 	highest  uint64 // generation ever written
 	written  int    // placements
 	stirring chan struct{}
+	stirs    int
 	left     map[string]int // operations that a key may yet have
 	sights   []oracle.Op
 	wiped    bool // a disk was lost for good
@@ -110,6 +111,7 @@ func (w *world) stir() {
 
 func (w *world) stirLocked() {
 	close(w.stirring)
+	w.stirs++
 	w.stirring = make(chan struct{})
 }
 

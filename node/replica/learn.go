@@ -25,7 +25,7 @@ func (r *Replica) Learn(ctx context.Context, view *placement.View) error {
 	}
 	var learn []learned
 	for slot := range r.slots {
-		if r.doubt[slot].Load() || !r.slots[slot].Load().mayFound() {
+		if !r.opt.Only(slot) || r.doubt[slot].Load() || !r.slots[slot].Load().mayFound() {
 			continue
 		}
 		if first := view.History(slot)[0]; first.Generation == 0 && first.Owns(r.self) {

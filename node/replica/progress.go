@@ -27,7 +27,7 @@ func (r *Replica) Progress() (Progress, bool) {
 		if s != nil && s.Promised.Generation > config.Generation {
 			config = s.Promised
 		}
-		if !config.Owns(r.self) {
+		if !r.opt.Only(slot) || !config.Owns(r.self) {
 			continue
 		}
 		p.Owned++

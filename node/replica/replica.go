@@ -45,6 +45,8 @@ type Options struct {
 	// MoveRate is how many bytes of keys and values a second are fetched from others in the background; no bound if 0. Raising
 	// it settles slots sooner, and costs requests latency.
 	MoveRate int
+	// Only, if given, says which slots this node settles. A simulation leaves out most of them, since they are all alike.
+	Only func(slot int) bool
 }
 
 // Peers carries requests to other nodes.
@@ -87,6 +89,9 @@ func New(st store.Store, opt Options) (*Replica, error) {
 	}
 	if opt.View == nil {
 		opt.View = func() *placement.View { return nil }
+	}
+	if opt.Only == nil {
+		opt.Only = func(int) bool { return true }
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)

@@ -56,7 +56,7 @@ func (r *Replica) settleAll(ctx context.Context) error {
 	g.SetLimit(settleSlots)
 	for slot := range hashring.Slots {
 		config, s := view.Config(slot), r.slots[slot].Load()
-		if r.doubt[slot].Load() || ctx.Err() != nil {
+		if !r.opt.Only(slot) || r.doubt[slot].Load() || ctx.Err() != nil {
 			continue
 		}
 		if (s == nil || s.Promised.Generation < config.Generation) && config.Owns(r.self) {
