@@ -51,6 +51,8 @@ func TestAnyThreeFaultsLoseNothing(t *testing.T) {
 // round breaks three things and makes them whole in any order, while the load goes on.
 func (m *Mix) round(t *testing.T, l *load.Load, kinds map[string]int) (faults []string) {
 	m.whole()
+	began := time.Now()
+	note := func(what string) { t.Logf("%v %s", time.Since(began).Round(time.Millisecond), what) }
 	all := ways()
 	var ends []undo
 	for len(ends) < 3 {
@@ -62,21 +64,24 @@ func (m *Mix) round(t *testing.T, l *load.Load, kinds map[string]int) (faults []
 		}
 		ends = append(ends, end)
 		faults = append(faults, w.name+" "+what)
+		note(w.name + " " + what)
 		kinds[w.name]++
 		l.Pass(t, m.rng.IntN(load.Rate))
 		if i := m.rng.IntN(2 * len(ends)); i < len(ends) && ends[i] != nil { // a third of the time, one is over before the next begins
 			ends[i](t)
 			ends[i] = nil
+			note(faults[i] + " is over")
 		}
 	}
-	m.rng.Shuffle(len(ends), func(i, j int) { ends[i], ends[j] = ends[j], ends[i] })
-	for _, end := range ends {
-		if end != nil {
-			end(t)
+	for _, i := range m.rng.Perm(len(ends)) {
+		if ends[i] != nil {
+			ends[i](t)
+			note(faults[i] + " is over")
 			l.Pass(t, m.rng.IntN(50))
 		}
 	}
 	m.c.WaitWhole(t)
+	note("all is whole")
 	l.Continue(t, load.Rate/2)
 	return faults
 }
