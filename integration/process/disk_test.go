@@ -31,7 +31,7 @@ func TestABrokenDiskIsNoExcuseToLie(t *testing.T) {
 		for _, what := range faults {
 			l.Fault("%s", what)
 			stop := inject(t, s.process, what)
-			l.Pass(t, 100)
+			l.Pass(t, 50) // a write that is refused is tried again for 2 s
 			stop()
 			s.Kill(t)
 			s.Start(t)
@@ -86,7 +86,7 @@ func failed(l *load.Load, since oracle.Fault, kind oracle.Kind) error {
 // One node of three has a disk on which fsync fails, or takes for ever: it leaves the ring by itself, and nobody waits for it.
 func TestTheOthersServeWhileADiskIsBroken(t *testing.T) {
 	c := NewCluster(t, Options{})
-	for _, what := range []string{"fsync:error=EIO", "fsync:delay_enter=30000000"} {
+	for _, what := range []string{"fsync:error=EIO", "fsync:delay_enter=10000000"} {
 		t.Run(what, func(t *testing.T) {
 			l := c.StartLoad(t, load.Steady)
 			l.Fault("%s at n2", what)

@@ -42,12 +42,12 @@ func TestCutLinks(t *testing.T) {
 			l := c.StartLoad(t, load.Steady)
 			l.Fault("cut %s", q.name)
 			rules := q.cut(t)
-			l.Continue(t, 2*load.Rate)
+			l.Continue(t, load.Rate)
 			for _, r := range rules {
 				r.Heal(t)
 			}
 			c.WaitWhole(t)
-			l.Continue(t, load.Rate/2)
+			l.Continue(t, load.Rate/4)
 			judge(t, l, q.promise, "cut "+q.name)
 		})
 	}
