@@ -21,7 +21,7 @@ TESTCONTAINERS_RYUK_DISABLED ?= true
 TESTCONTAINERS_HOST_OVERRIDE ?= localhost
 export TESTCONTAINERS_RYUK_DISABLED TESTCONTAINERS_HOST_OVERRIDE
 
-.PHONY: help run build consul test unit modules integration bench wrk lint vulnerabilities images consulimage docker compose up down clean
+.PHONY: help run build consul test unit modules process soak integration bench wrk lint vulnerabilities images consulimage docker compose up down clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -42,7 +42,7 @@ bin/consul:
 	@echo "building Consul from its Go module: some minutes, once"
 	cd deploy/consul && $(BUILD_CONSUL) -o ../../bin/consul github.com/hashicorp/consul
 
-test: consul unit modules ## pass all tests: unit, clusters in one process, containers
+test: consul unit modules process ## pass all tests: unit, clusters in one process, processes of this machine, containers
 	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory integration; \
 	else echo "THE TESTS WITH CONTAINERS DID NOT RUN: NO DOCKER ENGINE CAN BE REACHED (docker version tells why)"; \
 	test "$$CI" != true; fi
@@ -58,9 +58,18 @@ unit:
 modules:
 	@for m in $(MODULES); do echo "$$m: go vet, go test"; (cd $$m && go vet ./... && go test ./...) || exit; done
 
+# From their folder, so that all they print shows: what was done, and what this machine doesn't allow.
+process: consul
+	cd integration/process && go test -count=1 -timeout 20m -tags integration
+
+MINUTES ?= 60
+soak: consul ## break processes, links and disks of this machine, over and over, and then MINUTES=60 of any three faults at once
+	cd integration/process && go test -count=1 -timeout 0 -tags integration -args \
+	-kills 200 -allkills 50 -hits 10 -cuts 200 -rounds 30 -minutes $(MINUTES)
+
 # One package after the other: each brings up machines of its own.
 integration: images ## run the tests with Consul and the nodes in containers
-	$(CONSUL_USED) go test -p 1 -count=1 -timeout 15m -tags integration ./integration/... ./deploy/...
+	$(CONSUL_USED) go test -p 1 -count=1 -timeout 15m -tags integration ./integration ./deploy/...
 
 bench: build consul wrk ## measure beside Consul's KV for some two minutes; ROUNDS=3 SECONDS_EACH=5
 	$(BUILD) -o bin/bench ./deploy/bench

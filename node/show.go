@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -173,9 +175,15 @@ func (n *node) watchDisk(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// checkDisk waits for the disk no longer than its patience lasts, and takes the answer of one that was late the next time.
+// checkDisk waits for the disk no longer than its patience lasts, and takes the answer of one that was late the next time. A full disk is
+// no reason to leave the ring: it answers, it refuses writes clearly, and what it holds is to be read. Disks of one cluster tend to
+// run full together.
 func checkDisk(ctx context.Context, s store.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, diskPatience)
 	defer cancel()
-	return s.Check(ctx)
+	err := s.Check(ctx)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil
+	}
+	return err
 }

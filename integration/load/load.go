@@ -15,7 +15,7 @@ import (
 )
 
 // patience is for a machine with other work to do; what is promised is asserted elsewhere.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // A Load is clients at work: each sends its next operation when it has the answer to the last, through a gateway of its own
 // choice, and none retries. All that they see is in History.

@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"ringkv/integration/oracle"
 )
@@ -55,5 +56,25 @@ func Churning(client, i int, rng *rand.Rand) Step {
 // than oracle.CheckLinear takes.
 func Contended(_, i int, rng *rand.Rand) Step {
 	const each = oracle.MaxLinearOps / Clients
-	return Step{oracle.Kind(rng.IntN(3)), fmt.Sprintf("contended/%d", i/each)}
+	return Step{oracle.Kind(rng.IntN(3)), contendedPrefix + fmt.Sprint(i/each)}
 }
+
+// Mixed is Steady and Contended by turns.
+func Mixed(client, i int, rng *rand.Rand) Step {
+	if i%2 == 0 {
+		return Steady(client, i/2, rng)
+	}
+	return Contended(client, i/2, rng)
+}
+
+// OfContended returns the operations on the keys of Contended: those that oracle.CheckLinear takes.
+func OfContended(ops []oracle.Op) (some []oracle.Op) {
+	for _, op := range ops {
+		if strings.Contains(op.Key, "/"+contendedPrefix) {
+			some = append(some, op)
+		}
+	}
+	return some
+}
+
+const contendedPrefix = "contended/"

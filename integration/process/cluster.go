@@ -27,6 +27,7 @@ type Options struct {
 	Data func(id string) string
 	// NodeProgram is kvnode, or kvnode-faults, which dies where its environment says.
 	NodeProgram string
+	NodeEnv     []string // what each node has in its environment
 	// NodeFiles is how many descriptors a node may have; 0 is what the test may.
 	NodeFiles int
 	// Grouped runs each process under a group id of its own, by which firewall rules tell them apart.
@@ -89,7 +90,7 @@ func (c *Cluster) StartNode(t testing.TB, id string, env ...string) {
 	t.Helper()
 	c.start(t, id, func() *process {
 		p := c.make(t, id, c.options.NodeProgram, "-id", id, "-data", c.NodeData(id), "-destroy", "any")
-		p.files = c.options.NodeFiles
+		p.files, p.env = c.options.NodeFiles, append(p.env, c.options.NodeEnv...)
 		return p
 	}, env...)
 }

@@ -15,12 +15,12 @@ import (
 
 // How long it goes on; `make soak` asks for more.
 var (
-	kills    = flag.Int("kills", 6, "`rounds` in which one node is killed")
-	allKills = flag.Int("allkills", 3, "`rounds` in which all nodes are killed at once")
-	hits     = flag.Int("hits", 2, "`times` that a node is killed at each named point")
-	cuts     = flag.Int("cuts", 25, "power `cuts`")
-	rounds   = flag.Int("rounds", 3, "`rounds` of other faults that are repeated")
-	minutes  = flag.Int("minutes", 0, "`minutes` of a random mix of faults; 0 is one round of it")
+	kills    = flag.Int("kills", 5, "`rounds` in which one node is killed")
+	allKills = flag.Int("allkills", 2, "`rounds` in which all nodes are killed at once")
+	hits     = flag.Int("hits", 1, "`times` that a node is killed at each named point")
+	cuts     = flag.Int("cuts", 20, "power `cuts`")
+	rounds   = flag.Int("rounds", 2, "`rounds` of other faults that are repeated")
+	minutes  = flag.Int("minutes", 0, "`minutes` of a random mix of faults, beyond -rounds of it")
 	seed     = flag.Uint64("seed", 0, "`seed` of what is random; 0 takes one from the clock")
 )
 
@@ -40,7 +40,13 @@ func run(m *testing.M) int {
 			return 2
 		}
 	}
-	return m.Run()
+	status := m.Run()
+	if status == 0 {
+		fmt.Printf("in all: %s, lost = 0, violations = 0\n", done)
+	} else {
+		fmt.Println("IN ALL: SOME TESTS FAILED, SEE ABOVE")
+	}
+	return status
 }
 
 // begin builds the programs, where they stay so that what is up to date isn't linked again, and starts this one again, apart from the machine. It returns where that isn't possible, and then the

@@ -51,22 +51,10 @@ func TestKilledAtEachPointLosesNothing(t *testing.T) {
 	judge(t, l, whateverFails, fmt.Sprintf("%d kills at %d named points", killed, len(points)))
 }
 
-// segments returns the paths of the node's segments, in order.
-func (s *Solo) segments(t testing.TB) []string {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(s.data, "segment-*.jsonl"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("segments in %s = %v (%v), want some", s.data, paths, err)
-	}
-	slices.Sort(paths)
-	return paths
-}
-
 // tear leaves half a line at the end of the log, as a write that was cut off does.
 func (s *Solo) tear(t testing.TB) {
 	t.Helper()
-	segments := s.segments(t)
-	last, err := os.OpenFile(segments[len(segments)-1], os.O_WRONLY|os.O_APPEND, 0)
+	last, err := os.OpenFile(last(t, s.data), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +69,7 @@ func (s *Solo) tear(t testing.TB) {
 // litter leaves the hint of a segment that isn't there, as a crash in the middle of a compaction may.
 func (s *Solo) litter(t testing.TB) {
 	t.Helper()
-	first := s.segments(t)[0]
+	first := files(t, s.data, "segment-*.jsonl")[0]
 	name := strings.Replace(filepath.Base(first), "segment-", "hint-", 1)
 	name = strings.Replace(name, ".jsonl", ".bin", 1)
 	name = "hint-09" + name[len("hint-00"):]

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is for one verb, on a machine with other work to do.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // A process is a node or a gateway: what it runs stays, while its processes come and go. Its methods may be called concurrently.
 type process struct {

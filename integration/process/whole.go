@@ -116,22 +116,32 @@ func (c *Cluster) settled(t testing.TB, id string, passing int) error {
 func judge(t testing.TB, l *load.Load, p load.Promise, what string) {
 	t.Helper()
 	l.Judge(t, p)
-	sum(t, what, ackedWrites(l))
+	if t.Failed() {
+		return
+	}
+	w := workOf(l)
+	fmt.Printf("%s: %s; %s, lost = 0, violations = 0\n", t.Name(), what, w)
+	done.add(w)
 }
 
-func ackedWrites(l *load.Load) (n int) {
+// Work is what was done to a cluster that was judged and found right.
+type Work struct{ faults, writes int }
+
+func workOf(l *load.Load) Work {
+	w := Work{faults: len(l.History.Faults())}
 	for _, op := range l.History.Ops() {
 		if op.Outcome == oracle.OK && op.Kind != oracle.Get {
-			n++
+			w.writes++
 		}
 	}
-	return n
+	return w
 }
 
-// sum prints what a test did that has found nothing wrong.
-func sum(t testing.TB, what string, acked int) {
-	t.Helper()
-	if !t.Failed() {
-		fmt.Printf("%s: %s, %d acknowledged writes, 0 lost, 0 violations\n", t.Name(), what, acked)
-	}
+func (w *Work) add(more Work) { w.faults, w.writes = w.faults+more.faults, w.writes+more.writes }
+
+func (w Work) String() string {
+	return fmt.Sprintf("%d faults, %d acknowledged writes", w.faults, w.writes)
 }
+
+// done is the work of all tests, which run one after the other.
+var done Work
