@@ -61,9 +61,14 @@ func scriptPut(i int, version uint64) record.Record {
 	return record.Record{Key: scriptKey(i), Version: record.Version{HLC: version}, Value: fmt.Appendf(nil, "value %d", version)}
 }
 
+// putsFor makes the i-th batch of n records: each key once, and then a few of them over and over, so that the others live among garbage.
 func putsFor(i, n int) (b store.Batch) {
 	for j := range n {
-		b.Records = append(b.Records, scriptPut((i*n+j)%scriptKeys, uint64(i*n+j+1)))
+		key := i*n + j
+		if key >= scriptKeys {
+			key %= 8
+		}
+		b.Records = append(b.Records, scriptPut(key, uint64(i*n+j+1)))
 	}
 	return b
 }
@@ -275,5 +280,32 @@ func waitForQueue(t *testing.T, s *Store, n int) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d requests wait, want %d", waiting, n)
 		}
+	}
+}
+
+// TestDropStaysThoughItsSegmentIsCompactedAlone compacts the segment of a drop while what was dropped lies in an earlier one.
+func TestDropStaysThoughItsSegmentIsCompactedAlone(t *testing.T) {
+	f := newForgetful(t)
+	f.apply(value("k"), value("stays"))
+	if err := f.store.Apply(store.Batch{Drop: []int{hashring.SlotOf("k")}}); err != nil {
+		t.Fatal(err)
+	}
+	f.rotate()
+	f.compact(2)
+	f.wantLine(`"dropped":true`, true)
+	f.reopen(1, 2, 3) // nothing but the lines
+	if r, ok, err := f.store.Get("k"); ok || err != nil {
+		t.Errorf("Get(k) = %v, %v, %v, want none", r, ok, err)
+	}
+	f.compact(1)
+	f.compact(1, 2)
+	f.wantLine(`"dropped":true`, false)
+	f.wantLine("value of k", false)
+	f.reopen()
+	if r, ok, err := f.store.Get("k"); ok || err != nil {
+		t.Errorf("Get(k) = %v, %v, %v, want none", r, ok, err)
+	}
+	if err := f.store.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -45,7 +45,7 @@ var bugs = []bug{
 	{"drop not written", "jsonstore/commit.go", "	for _, slot := range group[0].batch.Drop {\n", "	for _, slot := range group[0].batch.Drop[:0] {\n"},
 	{"drop left out of a hint", "jsonstore/hintfile.go", "if t.dropped.seg == seg {", "if t.dropped.seg == seg && t == nil {"},
 	{"drop left out by a compaction that does not begin at the oldest segment", "jsonstore/copier.go", "t.dropped == s && oldest > 1", "t.dropped == s && oldest < 0"},
-	{"dropped record comes back with the compaction that copied it", "jsonstore/copier.go", "	case int(m.what) < len(t.entries):\n", "	case int(m.what) >= len(t.entries):\n		t.entries = append(t.entries, entry{spot: m.from})\n		fallthrough\n	case m.what >= 0:\n"},
+	{"slot dropped under a compaction", "jsonstore/copier.go", "	case int(m.what) < len(t.entries):\n", "	case m.what >= 0:\n"},
 	{"forgotten tombstone left out while an older value is left", "jsonstore/copier.go", " || t.entries[i].first < uint32(oldest)", ""},
 	{"forgotten tombstone without an owner", "jsonstore/forget.go", "	t.flagLocked(i, flagForgotten, 0)\n", "	t.flagLocked(i, flagForgotten, 0)\n	t.entries[i].spot = spot{}\n"},
 	{"hint hides where a key's lines begin", "jsonstore/load.go", "	if listed < h.lines {\n", "	if listed > h.lines {\n"},
