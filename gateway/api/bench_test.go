@@ -23,6 +23,14 @@ func (f *fixed) Put(context.Context, string, []byte, string) (record.Version, er
 	return f.r.Version, nil
 }
 
+func (f *fixed) PutIf(context.Context, string, []byte, string, coordinator.Condition) (record.Version, error) {
+	return f.r.Version, nil
+}
+
+func (f *fixed) DeleteIf(context.Context, string, coordinator.Condition) (record.Version, bool, error) {
+	return f.r.Version, true, nil
+}
+
 func (f *fixed) Delete(context.Context, string) (record.Version, bool, error) {
 	return f.r.Version, true, nil
 }

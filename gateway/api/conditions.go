@@ -6,23 +6,19 @@ import (
 	"strings"
 )
 
-// Headers by which a write is made to depend on what is stored (RFC 9110, 13.1).
-var writeConditions = []string{"If-Match", "If-None-Match", "If-Unmodified-Since"}
-
 // Parameters by which the same is said to Consul's KV. Whoever is used to them must not believe that they count here.
 var writeParameters = []string{"cas", "acquire", "release"}
 
 // unsupportedWrite says why a write can't be done as asked, "" if it can.
 func unsupportedWrite(r *http.Request) string {
-	for _, name := range writeConditions {
-		if _, ok := r.Header[name]; ok {
-			return "conditional writes are not supported: leave out " + name
-		}
+	_, given := r.Header["If-Unmodified-Since"]
+	if _, better := r.Header["If-Match"]; given && !better { // beside that it doesn't count (RFC 9110, 13.1.4)
+		return "If-Unmodified-Since is not supported: send the ETag that you have seen as If-Match"
 	}
 	if r.URL.RawQuery != "" {
 		for _, name := range writeParameters {
 			if hasParameter(r.URL.RawQuery, name) {
-				return "conditional writes are not supported: leave out ?" + name
+				return "?" + name + " is not supported: for a conditional write send the ETag that you have seen as If-Match, or If-None-Match: *"
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func appendGet(b []byte, key string, r *record.Record) []byte {
 	b = AppendString(b, key)
 	b = AppendValue(b, r.Value)
 	b = append(b, `,"version":"`...)
-	b = r.Version.AppendText(b)
+	b = r.Known().AppendText(b)
 	return append(b, `"}`...)
 }
 
@@ -64,7 +64,7 @@ func streamGet(c *gin.Context, key string, r *record.Record) {
 		after = []byte(`","encoding":"base64"`)
 	}
 	before = append(AppendString([]byte(`{"success":true,"key":`), key), before...)
-	after = append(r.Version.AppendText(append(after, `,"version":"`...)), `"}`...)
+	after = append(r.Known().AppendText(append(after, `,"version":"`...)), `"}`...)
 	c.Writer.Header()["Content-Length"] = []string{strconv.Itoa(len(before) + size + len(after))}
 	c.Writer.WriteHeader(http.StatusOK)
 	_, err := c.Writer.Write(before)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -16,7 +17,9 @@ import (
 type Coordinator interface {
 	Get(ctx context.Context, key string, opt coordinator.ReadOptions) (record.Record, error)
 	Put(ctx context.Context, key string, value []byte, contentType string) (record.Version, error)
+	PutIf(ctx context.Context, key string, value []byte, contentType string, holds coordinator.Condition) (record.Version, error)
 	Delete(ctx context.Context, key string) (v record.Version, deleted bool, err error)
+	DeleteIf(ctx context.Context, key string, holds coordinator.Condition) (v record.Version, deleted bool, err error)
 }
 
 // Limits bound what requests may cost. Zero fields stand for the defaults.
@@ -71,7 +74,7 @@ func (k *kv) put(c *gin.Context) Outcome {
 	if bad != nil {
 		return Fail(c, *bad)
 	}
-	contentType, bad := putHeaders(c.Request)
+	contentType, holds, bad := putHeaders(c.Request)
 	if bad != nil {
 		return k.refuse(c, key, bad)
 	}
@@ -89,23 +92,47 @@ func (k *kv) put(c *gin.Context) Outcome {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), k.limits.Timeout)
 	defer cancel()
-	version, err := k.coordinator.Put(ctx, key, value, contentType)
+	var version record.Version
+	var err error
+	if holds == nil {
+		version, err = k.coordinator.Put(ctx, key, value, contentType)
+	} else {
+		version, err = k.coordinator.PutIf(ctx, key, value, contentType, holds)
+	}
 	if err != nil {
-		return Fail(c, writeProblem(key, err))
+		return k.failed(c, key, err)
 	}
 	c.Writer.Header()["Etag"] = []string{entityTag(version)}
 	return k.done(c, func(b []byte) []byte { return appendPut(b, key, version) })
 }
 
-// putHeaders returns the type to store with the value, or why the request can't be done as its headers ask.
-func putHeaders(r *http.Request) (contentType string, bad *Problem) {
-	if why := unsupportedWrite(r); why != "" {
-		return "", &Problem{Outcome: NotSupported, Detail: why}
+// failed answers a write that ended in err. Whose condition doesn't hold learns what is there.
+func (k *kv) failed(c *gin.Context, key string, err error) Outcome {
+	var e *coordinator.Error
+	if errors.As(err, &e) && !e.Present.IsZero() {
+		c.Writer.Header()["Etag"] = []string{entityTag(e.Present)}
+	}
+	return Fail(c, writeProblem(key, err))
+}
+
+// putHeaders returns the type to store with the value, and the condition under which to do so, or why the request can't be done as its headers ask.
+func putHeaders(r *http.Request) (contentType string, holds coordinator.Condition, bad *Problem) {
+	if holds, bad = writeHeaders(r); bad != nil {
+		return "", nil, bad
 	}
 	if _, ok := r.Header["Content-Range"]; ok {
-		return "", &Problem{Outcome: NotSupported, Detail: "a part of a value can't be written: send the whole, without Content-Range"}
+		return "", nil, &Problem{Outcome: NotSupported, Detail: "a part of a value can't be written: send the whole, without Content-Range"}
 	}
-	return valueType(r.Header)
+	contentType, bad = valueType(r.Header)
+	return contentType, holds, bad
+}
+
+// writeHeaders returns the condition of a PUT or a DELETE, nil for none.
+func writeHeaders(r *http.Request) (coordinator.Condition, *Problem) {
+	if why := unsupportedWrite(r); why != "" {
+		return nil, &Problem{Outcome: NotSupported, Detail: why}
+	}
+	return precondition(r.Header)
 }
 
 func (k *kv) delete(c *gin.Context) Outcome {
@@ -113,17 +140,24 @@ func (k *kv) delete(c *gin.Context) Outcome {
 	if bad != nil {
 		return Fail(c, *bad)
 	}
-	if why := unsupportedWrite(c.Request); why != "" {
-		return Fail(c, Problem{Outcome: NotSupported, Key: key, Detail: why})
+	holds, bad := writeHeaders(c.Request)
+	if bad != nil {
+		return k.refuse(c, key, bad)
 	}
 	if bodyPending(c.Request) {
 		return Fail(c, Problem{Outcome: BadRequest, Key: key, Detail: "a DELETE has no body"})
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), k.limits.Timeout)
 	defer cancel()
-	_, deleted, err := k.coordinator.Delete(ctx, key)
+	var deleted bool
+	var err error
+	if holds == nil {
+		_, deleted, err = k.coordinator.Delete(ctx, key)
+	} else {
+		_, deleted, err = k.coordinator.DeleteIf(ctx, key, holds)
+	}
 	if err != nil {
-		return Fail(c, writeProblem(key, err))
+		return k.failed(c, key, err)
 	}
 	return k.done(c, func(b []byte) []byte { return appendDelete(b, key, deleted) })
 }

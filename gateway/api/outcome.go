@@ -87,6 +87,7 @@ var coordinatorErrors = []struct {
 	{coordinator.ErrQuorumUnavailable, QuorumUnavailable},
 	{coordinator.ErrOverloaded, Overloaded},
 	{coordinator.ErrOutcomeUnknown, OutcomeUnknown},
+	{coordinator.ErrPreconditionFailed, PreconditionFailed},
 }
 
 // readProblem says what to answer to a read of key that ended in err. A read changes nothing, whatever became of it.

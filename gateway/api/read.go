@@ -60,7 +60,7 @@ func (k *kv) learn(size int64) {
 
 // answerRead shows r, as the conditions and the wishes in the request want it.
 func answerRead(c *gin.Context, key string, r *record.Record) Outcome {
-	etag := entityTag(r.Version)
+	etag := entityTag(r.Known())
 	in, h := c.Request.Header, c.Writer.Header()
 	h["Etag"] = []string{etag}
 	h["Cache-Control"] = noCache

@@ -307,3 +307,73 @@ func (c *cluster) count(op wire.Op) (n int) {
 	}
 	return n
 }
+
+// Half of a compare-and-set lies under a ballot in the earlier config: one new owner pulls its value, the others only the ballot. Those
+// must not take part in another one below it, which wouldn't know of that value, and would then be hidden by it.
+func TestBallotsOfAnEarlierConfigHoldInTheNext(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		co := c.coordinator(1, 0, coordinator.Options{})
+		v := mustPut(t, co, "k", "v")
+		c.messages.Wait()
+		old := c.view.Load().Config(c.view.Load().Slot("k"))
+		ballot := record.Version{HLC: uint64(time.Now().Add(2*time.Second).UnixMilli()) << 16, Writer: 9}
+		prepare := &wire.Request{Op: wire.OpPrepare, Config: old, Key: "k", Ballot: ballot}
+		half := record.Record{Key: "k", Version: ballot, Value: []byte("half")}
+		c.tell(t, "a", prepare)
+		c.tell(t, "b", prepare)
+		c.tell(t, "a", &wire.Request{Op: wire.OpAccept, Config: old, Key: "k", Record: half})
+
+		doc, err := placement.Next(c.doc, c.placed(c.join("d", "e", "f")), "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.doc = doc
+		c.passing("a", "b", "c", "d", "e", "f")
+		now := c.view.Load().Config(c.view.Load().Slot("k"))
+		pulled := func(id, without string, want string) {
+			c.set(without, func(n *testNode) { n.down = true })
+			defer c.set(without, func(n *testNode) { n.down = false })
+			if got := c.tell(t, id, &wire.Request{Op: wire.OpRead, Config: now, Key: "k"}); string(got.Record.Value) != want || got.Version != ballot {
+				t.Fatalf("%s has pulled %q under %v, want %q under %v", id, got.Record.Value, got.Version, want, ballot)
+			}
+		}
+		pulled("d", "c", "half")
+		c.set("d", func(n *testNode) { n.down = true })
+		pulled("e", "a", "v")
+		pulled("f", "a", "v")
+		c.set("d", func(n *testNode) { n.down = false })
+
+		switch _, err = co.PutIf(t.Context(), "k", []byte("whole"), "", is(v)); {
+		case err == nil:
+			wantValue(t, co, "k", "whole")
+		case errors.Is(err, coordinator.ErrPreconditionFailed):
+			wantValue(t, co, "k", "half")
+		default:
+			t.Fatal(err)
+		}
+	})
+}
+
+// join starts nodes that hold nothing and don't look at the view by themselves.
+func (c *cluster) join(ids ...string) []string {
+	c.t.Helper()
+	for _, id := range ids {
+		c.add(id)
+		c.nodes[id].view.Store(c.viewOf(c.ids[:3]))
+		c.start(id)
+		c.nodes[id].view.Store(nil)
+	}
+	return ids
+}
+
+// tell asks one node, and returns its answer, which is OK.
+func (c *cluster) tell(t *testing.T, id string, req *wire.Request) wire.Response {
+	t.Helper()
+	replies := make(chan wire.Reply, 1)
+	c.Send(id, id+":1", req, time.Now().Add(time.Second), replies)
+	r := <-replies
+	if r.Err != nil || r.Response.Status != wire.OK {
+		t.Fatalf("%s: %v %v (%s)", id, r.Err, r.Response.Status, r.Response.Detail)
+	}
+	return r.Response
+}

@@ -3,7 +3,8 @@
 //
 // A write takes two steps: it asks a quorum which versions they hold, stamps a later one, and sends the record to all
 // owners that pass. A read asks a quorum, and returns the newest record only once a write quorum holds exactly that one,
-// writing it back where it is missing. Both talk to the owners of one config of the slot at a time; an owner that has promised a
+// writing it back where it is missing. A conditional write is Paxos on the same records: a majority promises a ballot, and what is accepted under
+// it is derived from what they hold. All talk to the owners of one config of the slot at a time; an owner that has promised a
 // later one says so, and the operation goes on there.
 package coordinator
 

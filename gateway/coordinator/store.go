@@ -67,7 +67,7 @@ func (s *storing) once() error {
 			if len(s.beaten) > 0 && s.free { // the newer one is to be read
 				return errBeaten
 			}
-			if slow.time() {
+			if slow.time() && !s.lost() { // else one more copy would be in doubt, for nothing
 				pending += s.send(req, replies)
 			}
 			if !slow.next() {

@@ -57,7 +57,9 @@ func (w *world) operate(rng *rand.Rand, user, n int) {
 	switch {
 	case what < 2:
 		w.remove(t, user, key)
-	case what < 10:
+	case what < 5:
+		w.swap(t, user, key, oracle.MakeValue(key, user, n, 0))
+	case what < 11:
 		w.put(t, user, key, oracle.MakeValue(key, user, n, 0))
 	default:
 		w.get(t, user, key)
@@ -101,6 +103,25 @@ func (w *world) put(t *target, user int, key, value string) {
 	op := w.begin(t, user, oracle.Put, key, value)
 	v, err := t.co.Put(t.by.ctx, key, []byte(value), "")
 	w.end(t, op, err, oracle.Answer{Version: v.String()})
+}
+
+// swap writes value in place of what it has just read, if that is still there. The read is no part of the history.
+func (w *world) swap(t *target, user int, key, value string) {
+	seen, err := t.co.Get(t.by.ctx, key, coordinator.ReadOptions{})
+	if err != nil {
+		return
+	}
+	text := fmt.Sprintf("user %d: %v %s %s in place of %v", user, oracle.Cas, key, value, seen.Known())
+	w.trace.note(t.by.m.name, "%s", text)
+	op := running{w.history.BeginCas(user, key, value, string(seen.Value), !seen.Exists()), text}
+	v, err := t.co.PutIf(t.by.ctx, key, []byte(value), "", func(present record.Record) bool {
+		return present.Exists() == seen.Exists() && (!seen.Exists() || present.Known() == seen.Known())
+	})
+	if errors.Is(err, coordinator.ErrPreconditionFailed) {
+		w.end(t, op, nil, oracle.Answer{})
+		return
+	}
+	w.end(t, op, err, oracle.Answer{Found: true, Version: v.String()})
 }
 
 func (w *world) remove(t *target, user int, key string) {

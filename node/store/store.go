@@ -36,7 +36,8 @@ type Head struct {
 type Batch struct {
 	Records []record.Record
 	Slots   []SlotState
-	// Drop lists slots of which every record is forgotten, for good and before Records are stored. Their states stay, or are those in Slots.
+	// Drop lists slots of which every record is forgotten, for good and before Records are stored. Their states stay, or are those in Slots. Doubt about their
+	// records ends (see Doubter). A slot may be listed twice, or be empty.
 	Drop []int
 }
 
@@ -74,11 +75,12 @@ type Store interface {
 	Walk(slot int, after string, fn func(record.Record) bool) error
 	// Heads is Walk without the values, and without touching the disk. Damaged records come with Damaged set. ErrCorrupt where the slot is in doubt.
 	Heads(slot int, after string, fn func(key string, h Head) bool) error
-	// Digest returns a sum over the keys, versions and deletions of the slot's records, in whatever order they came: two stores
-	// with the same records have the same digest, whatever their ballots. It costs nothing to ask.
+	// Digest returns a sum of Fingerprint over the keys, versions and deletions of the slot's records, in whatever order they came: two stores
+	// with the same records have the same digest, whatever their ballots. Records that Head calls Damaged are left out. It costs nothing to ask.
 	Digest(slot int) uint64
 	// Forget gives up the slot's tombstones of versions up to and including upTo that have no ballot above that: Get, Head, Walk, Heads and Digest are without
-	// them from now on. It need not last: after the store was opened again they may be back, until Forget is called anew.
+	// them from now on. It need not last: after the store was opened again they may be back, until Forget is called anew. What an older record of the key
+	// held never comes back. Damaged tombstones stay until they are stored again. Errors: ErrClosed, or what the disk says.
 	Forget(slot int, upTo record.Version) error
 	// SlotState returns what was last stored of the slot, nil if nothing was.
 	SlotState(slot int) []byte
@@ -100,7 +102,8 @@ type Store interface {
 type Doubter interface {
 	// Doubtful reports whether something of the slot may have been lost.
 	Doubtful(slot int) bool
-	// Repaired makes durable that the slot's state and records have been stored again from what others hold, and ends the doubt. Errors
-	// as of Apply.
+	// Repaired makes durable that the slot's state and records have been stored again from what others hold, and ends the doubt. What was lost may have been
+	// a drop, or the deletion of what nobody else holds any more: a batch that drops the slot before it stores the first of its records leaves nothing of
+	// that; it ends the doubt about records by itself, and a new state that about the state. Errors as of Apply.
 	Repaired(slot int) error
 }

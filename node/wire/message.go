@@ -94,7 +94,7 @@ type Response struct {
 	Status  Status
 	Config  *placement.Config // Stale: the config promised
 	Record  record.Record     // OpRead and OpPrepare, OK: what is held; the zero Version if nothing is
-	Firm    bool              // OpRead, OK: Record counts as accepted in this config
+	Firm    bool              // OpRead and OpPrepare, OK: Record counts as accepted in this config
 	Virtual bool              // OpRead and OpPrepare, OK: Record stands for a tombstone that was collected: all owners know it
 	Version record.Version    // Superseded: the version that stands in the way; OpRead, OK: what a new version must be above besides Record's
 	Detail  string            // for people, when Status isn't OK

@@ -40,6 +40,36 @@ func (f *Fake) Put(ctx context.Context, key string, value []byte, contentType st
 	return f.store(record.Record{Key: key, Type: contentType, Value: value}), nil
 }
 
+// PutIf implements api.Coordinator.
+func (f *Fake) PutIf(ctx context.Context, key string, value []byte, contentType string, holds coordinator.Condition) (record.Version, error) {
+	if err := f.check(key, holds); err != nil {
+		return record.Version{}, err
+	}
+	return f.Put(ctx, key, value, contentType)
+}
+
+// DeleteIf implements api.Coordinator.
+func (f *Fake) DeleteIf(ctx context.Context, key string, holds coordinator.Condition) (record.Version, bool, error) {
+	if err := f.check(key, holds); err != nil {
+		return record.Version{}, false, err
+	}
+	return f.Delete(ctx, key)
+}
+
+func (f *Fake) check(key string, holds coordinator.Condition) error {
+	f.mu.Lock()
+	present := f.records[key]
+	f.mu.Unlock()
+	if holds(present) {
+		return nil
+	}
+	e := &coordinator.Error{Err: coordinator.ErrPreconditionFailed, None: true, Detail: "the condition doesn't hold"}
+	if present.Exists() {
+		e.Present = present.Known()
+	}
+	return e
+}
+
 // Delete implements api.Coordinator.
 func (f *Fake) Delete(ctx context.Context, key string) (record.Version, bool, error) {
 	if err := f.before(ctx, "delete", key); err != nil {

@@ -90,12 +90,10 @@ func headerRows() []row {
 	put("h2c", ok+"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__", "", 200)
 	put("websocket", ok+"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "", 200)
 	put("words of the inner protocol", ok+"Ringkv-Version: ffffffffffffffff-ffffffffffffffff\r\nRingkv-Generation: 99", "", 200)
-	for _, header := range []string{`If-Match: *`, `If-Match: "a"`, `If-Match: nonsense`, `If-Match: W/"a"`, `If-Match:`, `If-None-Match: *`,
-		`If-None-Match: ` + strings.Repeat(`"a",`, 1000), `If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT`, `Content-Range: bytes 0-4/10`} {
+	rows = append(rows, conditionRows()...)
+	for _, header := range []string{`If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT`, `Content-Range: bytes 0-4/10`} {
 		put("conditional PUT "+clip(header), ok+header, "not_supported", 501)
 	}
-	rows = append(rows, row{name: "conditional DELETE", err: "not_supported", status: []int{501},
-		request: "DELETE /kv/h HTTP/1.1\r\nHost: x\r\nIf-Match: \"a\"\r\n\r\n"})
 	rows = append(rows, row{name: "?cas", err: "not_supported", status: []int{501},
 		request: "PUT /kv/h?cas=7 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nv"})
 	put("type of 256 bytes", ok+"Content-Type: "+strings.Repeat("x", 256), "", 200)
@@ -108,6 +106,37 @@ func headerRows() []row {
 		rows = append(rows, row{name: "GET with " + clip(header), status: []int{200}, key: "h",
 			request: "GET /kv/h HTTP/1.1\r\nHost: x\r\n" + header + "\r\n\r\n"})
 	}
+	return rows
+}
+
+// conditionRows are writes with conditions, of a key that isn't there.
+func conditionRows() []row {
+	var rows []row
+	add := func(header, err string, status int) {
+		rows = append(rows, row{name: "PUT with " + clip(header), key: keyIf([]int{status}, "absent"), value: "value", status: []int{status}, err: err,
+			request: "PUT /kv/absent HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n" + header + "\r\n\r\nvalue"})
+	}
+	for _, bad := range []string{`nonsense`, ``, ` , `, `"a`, `a"`, `""a`, `"a" "b"`, `"a b"`, "\"a\tb\"", `*, "a"`, `"a", *`, `**`, `w/"a"`, `W/a`, `W/`,
+		strings.Repeat(`"a",`, 1000) + `"`} {
+		add("If-Match: "+bad, "bad_request", 400)
+		add("If-None-Match: "+bad, "bad_request", 400)
+	}
+	for _, mismatch := range []string{`*`, `"a"`, `W/"a"`, `"a", W/"b", ,"c"`, `"a",`, `"\"`, "\"\xff\"", `"*"`, strings.Repeat(`"a",`, 1000)} {
+		add("If-Match: "+mismatch, "precondition_failed", 412)
+	}
+	add(`If-Match: "a"`+"\r\n"+`If-None-Match: *`, "precondition_failed", 412)
+	add(`If-None-Match: *`+"\r\n"+`If-Match: nonsense`, "bad_request", 400)
+	add(`If-Match: "a"`+"\r\nIf-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT", "precondition_failed", 412)
+	for _, bad := range []string{"If-Match: a", "If-None-Match: a"} {
+		rows = append(rows, row{name: "DELETE with " + bad, err: "bad_request", status: []int{400},
+			request: "DELETE /kv/absent HTTP/1.1\r\nHost: x\r\n" + bad + "\r\n\r\n"})
+	}
+	rows = append(rows, row{name: "DELETE with If-Match", err: "precondition_failed", status: []int{412},
+		request: "DELETE /kv/absent HTTP/1.1\r\nHost: x\r\nIf-Match: \"a\"\r\n\r\n"})
+	add(`If-None-Match: `+strings.Repeat(`"a",`, 1000), "", 200) // from here on it is there
+	add(`If-None-Match: W/"a", "b"`, "", 200)
+	add(`If-None-Match: *`, "precondition_failed", 412)
+	add(`If-Match: *`, "", 200)
 	return rows
 }
 

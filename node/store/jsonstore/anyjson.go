@@ -26,6 +26,7 @@ type lineJSON struct {
 	ValueB64   []byte          `json:"value_base64"`
 	Slot       *int            `json:"slot"`
 	Repaired   bool            `json:"repaired"`
+	Dropped    bool            `json:"dropped"`
 	State      json.RawMessage `json:"state"`
 	StateB64   []byte          `json:"state_base64"`
 	CRC        string          `json:"crc"`
@@ -49,6 +50,8 @@ func decodeAny(raw []byte) line {
 	switch {
 	case j.Slot != nil && j.Repaired:
 		l.kind, l.slot, ok = kindRepaired, *j.Slot, true
+	case j.Slot != nil && j.Dropped:
+		l.kind, l.slot, ok = kindDropped, *j.Slot, true
 	case j.Slot != nil:
 		l.kind, l.slot, l.value, ok = kindState, *j.Slot, append([]byte(j.State), j.StateB64...), true
 	default:

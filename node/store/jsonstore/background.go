@@ -35,7 +35,7 @@ func (b *background) start(s *Store) {
 	}()
 }
 
-// wake lets the goroutine look for work. It never blocks.
+// wake lets the goroutine look for work, if there is one. It never blocks.
 func (b *background) wake() {
 	select {
 	case b.due <- struct{}{}:

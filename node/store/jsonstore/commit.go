@@ -18,7 +18,12 @@ type request struct {
 	err      error
 }
 
-func (r *request) lines() int { return len(r.batch.Records) + len(r.batch.Slots) + len(r.repaired) }
+func (r *request) lines() int {
+	return len(r.batch.Records) + len(r.batch.Drop) + len(r.batch.Slots) + len(r.repaired)
+}
+
+// drops reports whether the request has to begin a segment of its own: see drop in index.go.
+func (r *request) drops() bool { return len(r.batch.Drop) > 0 }
 
 // bytes is about what the request will take on disk.
 func (r *request) bytes() int {
@@ -29,7 +34,7 @@ func (r *request) bytes() int {
 	for i := range r.batch.Slots {
 		n += 100 + len(r.batch.Slots[i].State)
 	}
-	return n + 80*len(r.repaired)
+	return n + 80*(len(r.repaired)+len(r.batch.Drop))
 }
 
 // A queue holds the requests that came while a write was under way.
@@ -44,12 +49,12 @@ func (q *queue) add(r *request) {
 	q.waiting = append(q.waiting, r)
 }
 
-// take returns the oldest requests, at least one, up to a bound of bytes.
+// take returns the oldest requests, at least one, up to a bound of bytes. One that drops slots comes alone.
 func (q *queue) take() []*request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n, bytes := 0, 0
-	for n < len(q.waiting) && (n == 0 || bytes+q.waiting[n].bytes() <= maxGroupBytes) {
+	for n < len(q.waiting) && (n == 0 || !q.waiting[0].drops() && !q.waiting[n].drops() && bytes+q.waiting[n].bytes() <= maxGroupBytes) {
 		bytes += q.waiting[n].bytes()
 		n++
 	}
@@ -94,20 +99,21 @@ func (s *Store) submit(r *request) error {
 var errBatch = errors.New("batch can't be stored")
 
 func (s *Store) checkBatch(b store.Batch) error {
-	if len(b.Drop) > 0 {
-		return fmt.Errorf("%w: slots can't be dropped", errBatch)
-	}
 	for i := range b.Records {
 		if n := len(b.Records[i].Key); n == 0 || n > maxKeyBytes {
 			return fmt.Errorf("%w: a key of %d bytes; 1 to %d are possible", errBatch, n, maxKeyBytes)
 		}
-		if !s.index.takes(b.Records[i].Key) {
+		if key := b.Records[i].Key; !s.index.takes(key) && !slices.Contains(b.Drop, hashring.SlotOf(key)) {
 			return fmt.Errorf("%w: the slot of %q has %d keys and takes no more", store.ErrFull, b.Records[i].Key, crowdedEntries)
 		}
 	}
+	slots := slices.Clone(b.Drop)
 	for _, st := range b.Slots {
-		if st.Slot < 0 || st.Slot >= hashring.Slots {
-			return fmt.Errorf("%w: slot %d; there are slots 0 to %d", errBatch, st.Slot, hashring.Slots-1)
+		slots = append(slots, st.Slot)
+	}
+	for _, slot := range slots {
+		if slot < 0 || slot >= hashring.Slots {
+			return fmt.Errorf("%w: slot %d; there are slots 0 to %d", errBatch, slot, hashring.Slots-1)
 		}
 	}
 	return nil
@@ -127,7 +133,7 @@ func (s *Store) writeGroupLocked(group []*request) error {
 		return store.ErrClosed
 	case s.Failed() != nil:
 		return s.Failed()
-	case s.active.size.Load() >= s.options.SegmentBytes:
+	case s.active.size.Load() >= s.options.SegmentBytes || group[0].drops():
 		if err := s.rotateLocked(); err != nil {
 			return err
 		}
@@ -138,20 +144,33 @@ func (s *Store) writeGroupLocked(group []*request) error {
 		return err
 	}
 	s.options.At(PointSynced)
-	newest := s.MaxVersion()
-	for i := range all {
-		s.index.put(&all[i].line, all[i].spot)
-		if v := all[i].newest(); v.After(newest) {
-			newest = v
-		}
+	s.showLocked(all)
+	if group[0].drops() {
+		s.background.wake() // there is something to compact
 	}
-	s.observe(newest)
 	clear(all) // it points to the callers' memory
 	if cap(s.buf) > keepBufferBytes {
 		s.buf, s.placed = nil, nil
 	}
 	s.options.At(PointSeen)
 	return nil
+}
+
+// showLocked lets readers see what has become durable. Drops come last here, so that a record that was stored again is never missing meanwhile.
+func (s *Store) showLocked(all []placed) {
+	newest := s.MaxVersion()
+	for i := range all {
+		if all[i].kind != kindDropped {
+			s.index.put(&all[i].line, all[i].spot)
+		}
+		if v := all[i].newest(); v.After(newest) {
+			newest = v
+		}
+	}
+	for i := 0; i < len(all) && all[i].kind == kindDropped; i++ {
+		s.index.put(&all[i].line, all[i].spot)
+	}
+	s.observe(newest)
 }
 
 // A placed line is one that is about to be written, and where it will lie.
@@ -161,7 +180,8 @@ type placed struct {
 }
 
 // encodeLocked fills buf with the lines of a group. States come after records, so that a state never outlives the
-// records that it came with.
+// records that it came with. Drops come
+// first: what may be lost before them is of no account.
 func (s *Store) encodeLocked(group []*request) []placed {
 	n := 0
 	for _, r := range group {
@@ -178,9 +198,14 @@ func (s *Store) encodeLocked(group []*request) []placed {
 		off := uint32(s.active.size.Load()) + uint32(from)
 		all = append(all, placed{l, spot{s.active.id, off, uint32(len(s.buf) - from)}})
 	}
+	for _, slot := range group[0].batch.Drop {
+		add(line{kind: kindDropped, slot: slot})
+	}
 	for _, r := range group {
 		for i := range r.batch.Records {
-			add(recordLine(r.batch.Records[i], place{}))
+			l := recordLine(r.batch.Records[i], place{})
+			l.first = s.firstLocked()
+			add(l)
 		}
 	}
 	for _, r := range group {
@@ -193,6 +218,15 @@ func (s *Store) encodeLocked(group []*request) []placed {
 	}
 	s.placed = all
 	return all
+}
+
+// firstLocked is where the lines begin of a key that the index doesn't know yet: here. But what can't be read any more may have been what kept an older line of
+// it from counting.
+func (s *Store) firstLocked() uint32 {
+	if s.lost {
+		return 1
+	}
+	return uint32(s.active.number)
 }
 
 // appendLocked writes b to the end of the active segment and syncs it. When it doesn't return nil, nothing of b counts.

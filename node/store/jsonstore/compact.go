@@ -52,46 +52,54 @@ func (s *Store) sealed() []*segment {
 // must not come to lie after it.
 func (s *Store) worthwhile() []*segment {
 	doubt := s.index.doubtful() > 0
+	segs := s.sealed()
+	w := wear{s.options.SegmentBytes, s.index.loose(segs)}
 	var run []*segment
-	for _, seg := range s.sealed() {
-		fits := liveBytes(run)+seg.live.Load() <= s.options.SegmentBytes
-		if s.worn(seg) && fits && !seg.stuck.Load() && !(seg.lost && doubt) {
+	for _, seg := range segs {
+		fits := w.live(append(run, seg)...) <= w.segmentBytes
+		if w.worn(seg) && fits && !seg.stuck.Load() && !(seg.lost && doubt) {
 			run = append(run, seg)
 			continue
 		}
-		if s.enough(run) {
+		if w.enough(run) {
 			return run
 		}
 		run = nil
-		if s.worn(seg) && !fits {
+		if w.worn(seg) && !fits {
 			run = append(run, seg)
 		}
 	}
-	if s.enough(run) {
+	if w.enough(run) {
 		return run
 	}
 	return nil
 }
 
+// A wear judges how much of segments is garbage.
+type wear struct {
+	segmentBytes int64
+	loose        map[uint32]int64 // of what counts as live, what needn't be copied
+}
+
 // worn reports whether half of the segment is garbage, or it is small.
-func (s *Store) worn(seg *segment) bool {
-	return seg.live.Load() <= seg.size.Load()/2 || seg.size.Load() <= s.options.SegmentBytes/8
+func (w *wear) worn(seg *segment) bool {
+	return w.live(seg) <= seg.size.Load()/2 || seg.size.Load() <= w.segmentBytes/8
 }
 
 const smallRun = 4
 
-func (s *Store) enough(run []*segment) bool {
+func (w *wear) enough(run []*segment) bool {
 	var size int64
 	for _, seg := range run {
 		size += seg.size.Load()
 	}
 	overhead := int64(len(run)) * headerLimit // headers and seals aren't live, and can't be saved
-	return len(run) >= smallRun || size > overhead && liveBytes(run) <= size/2
+	return len(run) >= smallRun || size > overhead && w.live(run...) <= size/2
 }
 
-func liveBytes(run []*segment) (n int64) {
+func (w *wear) live(run ...*segment) (n int64) {
 	for _, seg := range run {
-		n += seg.live.Load()
+		n += seg.live.Load() - w.loose[seg.id]
 	}
 	return n
 }
@@ -119,10 +127,12 @@ func (s *Store) compactRun(ctx context.Context, run []*segment) error {
 	}
 	s.options.At(PointCompactNamed)
 	s.segments.add(c.out)
+	s.index.clean(run)
 	for _, m := range c.moved {
 		m.to.seg = c.out.id
-		s.index.move(m)
+		s.index.move(m, uint32(c.out.number))
 	}
+	s.index.leave(run)
 	s.segments.swap(run, c.out)
 	s.options.At(PointCompactSwung)
 	if err := s.removeOld(run, c.out); err != nil {

@@ -44,6 +44,7 @@ type move struct {
 const (
 	moveState    = -1
 	moveRepaired = -2
+	moveDropped  = -3
 )
 
 func (s *Store) newCopier(run []*segment) (*copier, error) {
@@ -110,7 +111,7 @@ func (c *copier) copyLine(seg *segment, l line, raw []byte, off int64) error {
 		return nil
 	}
 	from := spot{seg.id, uint32(off), uint32(len(raw))}
-	m, live := c.s.index.locate(&l, from)
+	m, live := c.s.index.locate(&l, from, c.run[0].from)
 	if !live {
 		return nil
 	}
@@ -165,8 +166,10 @@ func (c *copier) sync() error {
 	return nil
 }
 
-// locate tells whether l, which lies at s, is the newest line of its key or slot, and where the index has it.
-func (x *index) locate(l *line, s spot) (move, bool) {
+// locate tells whether l, which lies at s, is needed when the segments from `oldest` on are compacted, and where the index has it: whether it is the newest
+// line of its key or slot. What keeps older lines from counting, a drop or a forgotten tombstone, isn't needed any more where none is left in an earlier
+// segment.
+func (x *index) locate(l *line, s spot, oldest int) (move, bool) {
 	m := move{slot: uint16(l.slot), from: s}
 	t := &x.tables[l.slot]
 	if l.kind == kindRecord {
@@ -182,26 +185,42 @@ func (x *index) locate(l *line, s spot) (move, bool) {
 	case kindRepaired:
 		m.what = moveRepaired
 		return m, t.repaired == s
+	case kindDropped:
+		m.what = moveDropped
+		return m, t.dropped == s && oldest > 1
 	}
 	i := t.findLocked(x.seed, l.key)
 	m.what = int32(i)
-	return m, i >= 0 && t.entries[i].spot == s
+	if i < 0 || t.entries[i].spot != s {
+		return m, false
+	}
+	return m, t.entries[i].flags&flagForgotten == 0 || t.entries[i].first < uint32(oldest)
 }
 
-// move lets the index point to where a line was copied, unless a newer one has come meanwhile.
-func (x *index) move(m move) {
+// move lets the index point to where a line was copied, in the segment of that number, unless a newer one has come meanwhile.
+func (x *index) move(m move, number uint32) {
 	t := &x.tables[m.slot]
 	t.mu.Lock()
-	at := &t.stateSpot
+	var at *spot
+	var e *entry
 	switch {
+	case m.what == moveState:
+		at = &t.stateSpot
 	case m.what == moveRepaired:
 		at = &t.repaired
-	case m.what >= 0:
-		at = &t.entries[m.what].spot
+	case m.what == moveDropped:
+		at = &t.dropped
+	case int(m.what) < len(t.entries):
+		e = &t.entries[m.what]
+		at = &e.spot
+	default: // the slot was dropped meanwhile
+		at = &spot{}
 	}
 	moved := *at == m.from
 	if moved {
 		*at = m.to
+	} else if e != nil {
+		e.first = min(e.first, number) // the copy is of an older line
 	}
 	t.mu.Unlock()
 	if moved {

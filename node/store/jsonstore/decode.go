@@ -59,7 +59,7 @@ func (l *line) sane() bool {
 func (l *line) readValue(b []byte) ([]byte, bool) {
 	s := scanner{b}
 	switch {
-	case l.kind == kindRepaired || l.deleted || l.version.IsZero() && l.kind == kindRecord && len(b) == 0:
+	case l.kind == kindRepaired || l.kind == kindDropped || l.deleted || l.version.IsZero() && l.kind == kindRecord && len(b) == 0:
 		return nil, len(b) == 0
 	case l.kind == kindState && s.literal(`,"state":`):
 		return s.rest, true

@@ -220,6 +220,17 @@ func checkHonest(t *testing.T, s *Store, want content, why string) (corrupt int)
 			t.Fatalf("%s: Head(%q) = %v, want %v", why, key, h, r)
 		}
 	}
+	for i := range scriptKeys {
+		key := scriptKey(i)
+		if _, known := want.records[key]; known {
+			continue
+		}
+		if got, ok, err := s.Get(key); ok && sameRecord(got, want.forgotten[key]) {
+			continue
+		} else if ok || err != nil && !errors.Is(err, store.ErrCorrupt) {
+			t.Fatalf("%s: Get(%q) = %v, %v, %v, want none: it was dropped or forgotten", why, key, got, ok, err)
+		}
+	}
 	for slot, state := range want.states {
 		if got := string(s.SlotState(slot)); got != state && !s.Doubtful(slot) {
 			t.Fatalf("%s: SlotState(%d) = %q, want %q, and it isn't in doubt", why, slot, got, state)
@@ -228,12 +239,21 @@ func checkHonest(t *testing.T, s *Store, want content, why string) (corrupt int)
 	return corrupt
 }
 
-// repair stores everything again, as a replica does from what the other owners hold, and checks that all doubt has ended
+// repair stores everything again, as a replica does from what the other owners hold, with a drop of what is in doubt, and checks that all doubt has ended
 // for good, and that compaction then clears the damage away.
 func repair(t *testing.T, s *Store, d *faulty.Disk, want content, why string) {
 	t.Helper()
-	for _, r := range want.records {
-		if err := s.Apply(store.Batch{Records: []record.Record{r}}); err != nil {
+	for slot := range hashring.Slots {
+		b := store.Batch{}
+		if s.Doubtful(slot) {
+			b.Drop = []int{slot}
+		}
+		for key, r := range want.records {
+			if hashring.SlotOf(key) == slot {
+				b.Records = append(b.Records, r)
+			}
+		}
+		if err := s.Apply(b); err != nil {
 			t.Fatal(err)
 		}
 	}

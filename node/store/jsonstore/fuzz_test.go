@@ -195,6 +195,7 @@ func linesAt(places []byte) (b []byte) {
 func FuzzOperationsWithCrashes(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 250, 4, 5, 251, 240, 6, 252, 7, 253}, uint64(1))
 	f.Add(bytes.Repeat([]byte{9, 10, 241, 250, 240, 254}, 8), uint64(2))
+	f.Add(bytes.Repeat([]byte{3, 7, 215, 11, 225, 230, 241, 228, 3, 250, 210, 241, 254}, 8), uint64(3))
 	f.Fuzz(func(t *testing.T, steps []byte, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		d := faulty.New()
@@ -210,6 +211,10 @@ func FuzzOperationsWithCrashes(f *testing.F) {
 				s.do = "reopen"
 			case b >= 240:
 				s.do = "compact"
+			case b >= 220:
+				s.do, s.slot, s.upTo = "forget", hashring.SlotOf(scriptKey(rng.IntN(scriptKeys))), version
+			case b >= 210:
+				s.batch.Drop = []int{hashring.SlotOf(scriptKey(rng.IntN(scriptKeys)))}
 			default:
 				for range 1 + b%4 {
 					version++

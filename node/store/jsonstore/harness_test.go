@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"ringkv/hashring"
@@ -21,16 +22,23 @@ func small() Options {
 
 // A content is what a store should hold.
 type content struct {
-	records map[string]record.Record
-	states  map[int]string
+	records   map[string]record.Record
+	states    map[int]string
+	forgotten map[string]record.Record // tombstones that may be there again once the store was opened again
 }
 
-func newContent() content { return content{map[string]record.Record{}, map[int]string{}} }
+func newContent() content {
+	return content{map[string]record.Record{}, map[int]string{}, map[string]record.Record{}}
+}
 
 // with returns a content on which b was applied.
 func (c content) with(b store.Batch) content {
-	next := content{maps.Clone(c.records), maps.Clone(c.states)}
+	next := content{maps.Clone(c.records), maps.Clone(c.states), maps.Clone(c.forgotten)}
+	dropped := func(key string, _ record.Record) bool { return slices.Contains(b.Drop, hashring.SlotOf(key)) }
+	maps.DeleteFunc(next.records, dropped)
+	maps.DeleteFunc(next.forgotten, dropped)
 	for _, r := range b.Records {
+		delete(next.forgotten, r.Key)
 		next.records[r.Key] = r
 	}
 	for _, s := range b.Slots {
@@ -39,9 +47,24 @@ func (c content) with(b store.Batch) content {
 	return next
 }
 
-// digests returns the digests of the slots that have records.
+// without returns a content in which a slot's tombstones were forgotten.
+func (c content) without(slot int, upTo record.Version) content {
+	next := content{maps.Clone(c.records), c.states, maps.Clone(c.forgotten)}
+	for key, r := range c.records {
+		if hashring.SlotOf(key) == slot && r.Deleted && !r.Version.After(upTo) && !r.Ballot.After(upTo) {
+			next.forgotten[key] = r
+			delete(next.records, key)
+		}
+	}
+	return next
+}
+
+// digests returns the digests of the slots that the keys of scripts lie in.
 func (c content) digests() map[int]uint64 {
 	all := map[int]uint64{}
+	for i := range scriptKeys {
+		all[hashring.SlotOf(scriptKey(i))] = 0
+	}
 	for key, r := range c.records {
 		all[hashring.SlotOf(key)] += store.Fingerprint(key, r.Version, r.Deleted)
 	}
@@ -57,15 +80,20 @@ func scriptKey(i int) string { return fmt.Sprintf("key-%d", i) }
 
 // differs says where the store holds something else than c, "" when nowhere.
 func (c content) differs(s *Store) string {
+	digests := c.digests()
 	for i := range scriptKeys {
 		key := scriptKey(i)
 		want, exists := c.records[key]
 		got, ok, err := s.Get(key)
+		if back, was := c.forgotten[key]; was && ok && err == nil && sameRecord(got, back) {
+			digests[hashring.SlotOf(key)] += store.Fingerprint(key, got.Version, got.Deleted)
+			continue
+		}
 		if err != nil || ok != exists || ok && !sameRecord(got, want) {
 			return fmt.Sprintf("Get(%q) = %v, %v, %v, want %v, %v", key, got, ok, err, want, exists)
 		}
 	}
-	for slot, want := range c.digests() {
+	for slot, want := range digests {
 		if got := s.Digest(slot); got != want {
 			return fmt.Sprintf("Digest(%d) = %x, want %x", slot, got, want)
 		}
@@ -90,7 +118,9 @@ func sameRecord(a, b record.Record) bool {
 // A step of a script is a batch to apply, or something else to do.
 type step struct {
 	batch store.Batch
-	do    string // compact, reopen, check, or empty
+	do    string // compact, reopen, check, forget, or empty
+	slot  int    // to forget tombstones of
+	upTo  uint64
 }
 
 // script makes up n steps. Keys are few, so that segments fill with garbage.
@@ -108,8 +138,15 @@ func script(rng *rand.Rand, n int) []step {
 		case 2:
 			steps[i].do = "check"
 			continue
+		case 3, 4, 5, 6:
+			steps[i].do, steps[i].slot = "forget", hashring.SlotOf(scriptKey(rng.IntN(scriptKeys)))
+			steps[i].upTo = version - min(version, rng.Uint64N(9))
+			continue
 		}
 		b := &steps[i].batch
+		for rng.IntN(12) == 0 {
+			b.Drop = append(b.Drop, hashring.SlotOf(scriptKey(rng.IntN(scriptKeys))))
+		}
 		for range 1 + rng.IntN(4) {
 			version++
 			b.Records = append(b.Records, scriptRecord(rng, version))
@@ -172,6 +209,8 @@ func (r *runner) do(s step) error {
 		return r.store.Compact(context.Background())
 	case "check":
 		return r.store.Check(context.Background())
+	case "forget":
+		return r.forget(s.slot, record.Version{HLC: s.upTo, Writer: 1 << 60})
 	case "reopen":
 		err := r.store.Close()
 		r.store = nil
@@ -187,6 +226,20 @@ func (r *runner) do(s step) error {
 	}
 	r.flying = nil
 	return err
+}
+
+// forget lets the store forget tombstones, and checks that it has.
+func (r *runner) forget(slot int, upTo record.Version) error {
+	if err := r.store.Forget(slot, upTo); err != nil {
+		return err
+	}
+	r.acked = r.acked.without(slot, upTo)
+	for key := range r.acked.forgotten {
+		if _, ok := r.store.Head(key); ok && hashring.SlotOf(key) == slot {
+			return fmt.Errorf("%q is there though it was forgotten", key)
+		}
+	}
+	return nil
 }
 
 // possible are the contents that a crash at this moment may leave.

@@ -10,7 +10,8 @@ import (
 )
 
 // A hint spares reading a segment: it lists the lines of its first bytes that were the newest of their keys and slots when it was
-// written. Those left out were replaced by lines that are durable elsewhere.
+// written. Those left out were replaced by lines that are durable elsewhere, so their keys may have older lines than the index knows after it
+// was loaded from hints: that is why an item says where its key's lines begin.
 type hint struct {
 	ident  string // of the segment
 	size   int64  // of the segment's part that is listed
@@ -22,7 +23,7 @@ type hint struct {
 }
 
 const (
-	hintMagic = "ringkv hint 1\n"
+	hintMagic = "ringkv hint 2\n"
 	hintLimit = 1 << 30
 	identLen  = 16
 	hintFixed = len(hintMagic) + identLen + 8 + 8 + 8 + 1 + 16
@@ -81,8 +82,12 @@ func decodeHint(b []byte) (*hint, error) {
 	return h, nil
 }
 
-// An item is the kind, the spot, and what the index wants to know: for a record its version, flags and key, for a state its bytes.
-const itemFixed = 1 + 4 + 4 + 4
+// An item is the kind, the spot, and what the index wants to know: for a record its version, its entry's first, its flags and key, for a state
+// its bytes.
+const (
+	itemFixed   = 1 + 4 + 4 + 4
+	recordFixed = 16 + 4 + 1
+)
 
 func (h *hint) add(kind byte, s spot, rest int) {
 	h.items = append(h.items, kind)
@@ -92,8 +97,9 @@ func (h *hint) add(kind byte, s spot, rest int) {
 }
 
 func (h *hint) addRecord(e entry, key []byte) {
-	h.add(kindRecord, e.spot, 17+len(key))
+	h.add(kindRecord, e.spot, recordFixed+len(key))
 	h.items = appendVersion(h.items, e.version)
+	h.items = binary.LittleEndian.AppendUint32(h.items, e.first)
 	h.items = append(h.items, e.flags&(flagDeleted|flagMarked))
 	h.items = append(h.items, key...)
 }
@@ -124,14 +130,15 @@ func (h *hint) each(fn func(l *line, off, size uint32)) error {
 
 func (l *line) fromItem(b []byte) bool {
 	if l.kind == kindRecord {
-		if len(b) < 18 || len(b) > 17+maxKeyBytes {
+		if len(b) <= recordFixed || len(b) > recordFixed+maxKeyBytes {
 			return false
 		}
-		l.version, l.deleted, l.key = readVersion(b), b[16]&flagDeleted != 0, b[17:]
-		l.derived = b[16]&flagMarked != 0 // which mark it is, only the line says
+		flags := b[recordFixed-1]
+		l.version, l.first, l.deleted, l.key = readVersion(b), binary.LittleEndian.Uint32(b[16:]), flags&flagDeleted != 0, b[recordFixed:]
+		l.derived = flags&flagMarked != 0 // which mark it is, only the line says
 		return true
 	}
-	if len(b) < 2 || l.kind != kindState && l.kind != kindRepaired {
+	if len(b) < 2 || l.kind != kindState && l.kind != kindRepaired && l.kind != kindDropped {
 		return false
 	}
 	l.slot, l.value = int(binary.LittleEndian.Uint16(b)), b[2:]

@@ -59,6 +59,9 @@ func (x *index) list(seg uint32, h *hint) {
 		if t.repaired.seg == seg {
 			h.addSlot(kindRepaired, slot, t.repaired, nil)
 		}
+		if t.dropped.seg == seg {
+			h.addSlot(kindDropped, slot, t.dropped, nil)
+		}
 		t.mu.RUnlock()
 	}
 }
@@ -79,7 +82,7 @@ func (s *Store) loadHint(seg *segment) (*hint, error) {
 	}
 	switch {
 	case err != nil:
-		s.log.Warn("a hint file is damaged and is made again", "file", name)
+		s.log.Warn("a hint file can't be used and is made again", "file", name)
 		return nil, nil
 	case h.ident != seg.ident:
 		return nil, nil // of a segment that was compacted

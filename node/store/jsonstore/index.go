@@ -15,6 +15,8 @@ type index struct {
 	keys    atomic.Int64                  // with a value
 	deleted atomic.Int64                  // tombstones
 	crowded atomic.Bool                   // some slot is
+
+	forgotten atomic.Int64 // tombstones of which only the line is left
 }
 
 // takes reports whether there is room for key in its slot.
@@ -41,7 +43,7 @@ func (x *index) table(key []byte) *table { return &x.tables[x.slot(key)] }
 func (x *index) put(l *line, s spot) {
 	switch l.kind {
 	case kindRecord:
-		e := entry{version: l.version, spot: s}
+		e := entry{version: l.version, spot: s, first: l.first}
 		if l.deleted {
 			e.flags |= flagDeleted
 		}
@@ -56,6 +58,8 @@ func (x *index) put(l *line, s spot) {
 		x.putState(l, s)
 	case kindRepaired:
 		x.repair(l.slot, s)
+	case kindDropped:
+		x.drop(l.slot, s)
 	}
 }
 
@@ -79,6 +83,9 @@ func (x *index) account(e *entry, by int64) {
 	keys, deleted := e.count()
 	x.keys.Add(by * keys)
 	x.deleted.Add(by * deleted)
+	if e.flags&flagForgotten != 0 {
+		x.forgotten.Add(by)
+	}
 	x.live(e.seg, by*int64(e.size))
 }
 
@@ -89,6 +96,21 @@ func (x *index) putState(l *line, s spot) {
 	t.stateSpot, t.stateBad = s, !l.ok
 	if l.ok {
 		t.state = append([]byte{}, l.value...)
+	}
+	t.mu.Unlock()
+	x.live(s.seg, int64(s.size))
+	x.live(old.seg, -int64(old.size))
+}
+
+// drop takes out the records of a slot that lie in other segments than s. A drop begins a segment, so those are the ones from before it; and when its
+// line is copied to a compacted segment, only what counts comes to lie beside it. What was lost before it is of no account any more.
+func (x *index) drop(slot int, s spot) {
+	t := &x.tables[slot]
+	t.mu.Lock()
+	old := t.dropped
+	t.dropped, t.doubt = s, false
+	for _, e := range t.keepLocked(x.seed, func(e *entry) bool { return e.seg == s.seg }) {
+		x.account(&e, -1)
 	}
 	t.mu.Unlock()
 	x.live(s.seg, int64(s.size))
@@ -117,6 +139,9 @@ func (x *index) doubtBefore(s spot) {
 		t := &x.tables[i]
 		t.mu.Lock()
 		if !later(t.repaired) {
+			t.stateBad = t.stateBad || !later(t.stateSpot)
+		}
+		if !later(t.repaired) && !later(t.dropped) {
 			t.doubt = true
 			for i := range t.entries {
 				if !later(t.entries[i].spot) {
@@ -128,13 +153,33 @@ func (x *index) doubtBefore(s spot) {
 	}
 }
 
+// lies reports whether the newest line known of what l is about lies in that segment.
+func (x *index) lies(l *line, seg uint32) bool {
+	t := &x.tables[l.slot]
+	if l.kind == kindRecord {
+		t = x.table(l.key)
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	switch l.kind {
+	case kindState:
+		return t.stateSpot.seg == seg
+	case kindRepaired:
+		return t.repaired.seg == seg
+	case kindDropped:
+		return t.dropped.seg == seg
+	}
+	i := t.findLocked(x.seed, l.key)
+	return i >= 0 && t.entries[i].seg == seg
+}
+
 // get returns the entry of key. Without one, doubt tells whether there may have been one.
 func (x *index) get(key string) (e entry, ok, doubt bool) {
 	k := bytesOf(key)
 	t := x.table(k)
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if i := t.findLocked(x.seed, k); i >= 0 {
+	if i := t.findLocked(x.seed, k); i >= 0 && t.entries[i].flags&flagForgotten == 0 {
 		return t.entries[i], true, t.doubt
 	}
 	return entry{}, false, t.doubt
@@ -156,7 +201,7 @@ func (x *index) flagDamage(seg uint32, from, to int64) bool {
 			}
 		}
 		// The slot's state is in memory, and right. It is only on disk that it is damaged.
-		any = any || within(t.stateSpot) || within(t.repaired)
+		any = any || within(t.stateSpot) || within(t.repaired) || within(t.dropped)
 		t.mu.Unlock()
 	}
 	return any

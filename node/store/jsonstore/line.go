@@ -12,6 +12,7 @@ const (
 	kindRecord   = 'r'
 	kindState    = 's' // of a slot
 	kindRepaired = 'p' // a slot holds again all it should
+	kindDropped  = 'd' // what earlier segments hold of a slot's records doesn't count
 	kindSealed   = 'e' // the last line of a segment that is full
 )
 
@@ -35,9 +36,10 @@ type line struct {
 	typ     []byte
 	value   []byte // the state, for kindState
 	slot    int
-	seal    seal // for kindSealed
-	headOK  bool // all but the value can be believed
-	ok      bool // all can be believed
+	seal    seal   // for kindSealed
+	first   uint32 // of a record, what its entry in the index says
+	headOK  bool   // all but the value can be believed
+	ok      bool   // all can be believed
 }
 
 // headBytes is what headSum writes down.
@@ -108,8 +110,11 @@ func (l *line) appendTo(b []byte) []byte {
 	} else {
 		b = append(b, `{"slot":`...)
 		b = appendUint(b, uint64(l.slot))
-		if l.kind == kindRepaired {
+		switch l.kind {
+		case kindRepaired:
 			b = append(b, `,"repaired":true`...)
+		case kindDropped:
+			b = append(b, `,"dropped":true`...)
 		}
 	}
 	b = append(b, `,"write":[`...)

@@ -57,6 +57,30 @@ func (l *lines) decode(raw []byte) line {
 	return decodeLine(body, l.scratch[:])
 }
 
+// lineEnd returns where the second of two lines begins that have become one because the line end between them is damaged, 0 when that isn't so.
+func (l *lines) lineEnd(raw []byte, all *line) int {
+	if all.ok {
+		return 0
+	}
+	for n := 2; n < len(raw); n++ {
+		i := bytes.Index(raw[n:], []byte(`{"`))
+		if i < 0 {
+			return 0
+		}
+		if n += i; raw[n-2] == '}' && l.decode(raw[n:]).ok {
+			return n
+		}
+	}
+	return 0
+}
+
+// decodeDamaged reads a line whose line end is damaged. It is known what it was about.
+func (l *lines) decodeDamaged(raw []byte) line {
+	known := decodeLine(raw[:len(raw)-1], l.scratch[:])
+	known.ok = false
+	return known
+}
+
 func (l *lines) take(n int) ([]byte, int64, error) {
 	raw, off := l.buf[l.from:l.from+n], l.off
 	l.from += n

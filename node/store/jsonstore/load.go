@@ -4,16 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"ringkv/node/store/disk"
 )
 
 // loadAll reads the segments into the index, in order.
 func (s *Store) loadAll(files []*file) error {
+	unlisted := math.MaxInt
 	for i, f := range files {
 		s.segments.add(f.segment)
 		s.segments.swap(nil, f.segment)
-		l := &loader{s: s, f: f, last: i == len(files)-1}
+		l := &loader{s: s, f: f, last: i == len(files)-1, unlisted: unlisted}
 		l.alone = i == len(files)-2 && files[i+1].empty()
 		if err := l.load(); err != nil {
 			for _, rest := range files[i+1:] {
@@ -21,7 +23,8 @@ func (s *Store) loadAll(files []*file) error {
 			}
 			return fmt.Errorf("load %s: %w", f.name(), err)
 		}
-		s.active = f.segment
+		s.active, unlisted = f.segment, l.unlisted
+		s.lost = s.lost || f.lost
 	}
 	return nil
 }
@@ -36,7 +39,9 @@ type loader struct {
 	seal   *seal
 	sealAt int64
 	bad    []stretch
-	lost   int64 // where the last damage is of which it isn't known what it was about, -1 for none
+
+	unlisted int   // the first segment with lines that its hint left out: a key whose line is found later may have one there
+	lost     int64 // where the last damage is of which it isn't known what it was about, -1 for none
 }
 
 func (l *loader) load() error {
@@ -78,9 +83,16 @@ func (l *loader) useHint() (int64, error) {
 	if h.sealed && l.last {
 		return 0, fmt.Errorf("%w (there is no %s)", ErrMissing, segmentName(f.number+1))
 	}
-	err = h.each(func(ln *line, off, size uint32) { l.s.index.put(ln, spot{f.id, off, size}) })
+	listed := uint64(0)
+	err = h.each(func(ln *line, off, size uint32) {
+		listed++
+		l.s.index.put(ln, spot{f.id, off, size})
+	})
 	if err != nil {
 		return 0, err
+	}
+	if listed < h.lines {
+		l.unlisted = min(l.unlisted, f.number)
 	}
 	l.s.observe(h.newest)
 	f.lines, f.write, f.hinted, f.segment.sealed = h.lines, h.write, h.size, h.sealed
@@ -101,18 +113,31 @@ func (l *loader) scan(from int64) error {
 			return err
 		}
 		p := piece{line: in.decode(raw), off: off, size: len(raw)}
-		switch {
-		case p.kind == kindSealed && p.ok && p.end() == l.f.bytes:
-			seal := p.seal
-			l.seal, l.sealAt = &seal, off
-		case p.kind == kindSealed:
-			p.line = line{}
-			fallthrough
-		case grouped:
-			l.judge.feed(p)
-		default:
-			l.emit(p)
+		if n := in.lineEnd(raw, &p.line); n > 0 {
+			l.take(piece{line: in.decodeDamaged(raw[:n]), off: off, size: n}, grouped)
+			raw, off = raw[n:], off+int64(n)
+			p = piece{line: in.decode(raw), off: off, size: len(raw)}
 		}
+		l.take(p, grouped)
+	}
+}
+
+// take takes a piece that was scanned.
+func (l *loader) take(p piece, grouped bool) {
+	switch {
+	case p.kind == kindSealed && p.ok && p.end() == l.f.bytes:
+		seal := p.seal
+		l.seal, l.sealAt = &seal, p.off
+	case p.kind == kindSealed:
+		p.line = line{}
+		fallthrough
+	case grouped:
+		l.judge.feed(p)
+	default:
+		if p.headOK && l.f.compacted && l.s.index.lies(&p.line, l.f.id) {
+			p.line = line{} // a compacted segment has one line of each key: this one is here twice, perhaps in the place of another
+		}
+		l.emit(p)
 	}
 }
 
@@ -123,6 +148,7 @@ func (l *loader) emit(p piece) {
 	}
 	if p.headOK {
 		l.s.observe(p.newest())
+		p.first = uint32(min(l.f.number, l.unlisted))
 		l.s.index.put(&p.line, spot{l.f.id, uint32(p.off), uint32(p.size)})
 	}
 	if p.ok {

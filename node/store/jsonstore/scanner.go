@@ -24,8 +24,11 @@ func (s *scanner) head() (l line, ok bool) {
 	if s.literal(`{"slot":`) {
 		slot, ok := s.uint()
 		l.kind, l.slot = kindState, int(min(slot, hashring.Slots))
-		if s.literal(`,"repaired":true`) {
+		switch {
+		case s.literal(`,"repaired":true`):
 			l.kind = kindRepaired
+		case s.literal(`,"dropped":true`):
+			l.kind = kindDropped
 		}
 		return l, ok && s.place(&l.place)
 	}

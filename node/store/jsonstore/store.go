@@ -32,6 +32,7 @@ type Store struct {
 	active *segment
 	buf    []byte
 	placed []placed
+	lost   bool // lines were lost to damage, and not known of what
 
 	maintenance sync.Mutex // held while segments are compacted or get hints
 	background  background
@@ -251,6 +252,3 @@ func (s *Store) Close() error {
 	err := s.writeHints(context.Background(), s.segments.list())
 	return errors.Join(err, s.probe.close(), s.segments.close())
 }
-
-// Forget implements store.Store.
-func (s *Store) Forget(slot int, upTo record.Version) error { return s.Failed() }

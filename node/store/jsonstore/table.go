@@ -24,11 +24,14 @@ type entry struct {
 	key    uint32 // where the key begins in table.keys
 	keyLen uint16
 	flags  uint8
+	first  uint32 // the number of a segment before which no line of the key is left that could count
 }
 
 // count returns what the entry adds to the numbers of keys with a value and of tombstones. A ballot alone is neither.
 func (e *entry) count() (keys, tombstones int64) {
 	switch {
+	case e.flags&flagForgotten != 0:
+		return 0, 0
 	case e.flags&flagDeleted != 0:
 		return 0, 1
 	case e.version.IsZero():
@@ -40,7 +43,7 @@ func (e *entry) count() (keys, tombstones int64) {
 // weight is what the entry of key adds to its slot's digest. What can't be served, because of damage, adds nothing, so that the digest is not
 // that of a healthy replica.
 func (e *entry) weight(key []byte) uint64 {
-	if e.flags&(flagDamaged|flagUnsure) != 0 {
+	if e.flags&(flagDamaged|flagUnsure|flagForgotten) != 0 {
 		return 0
 	}
 	return store.Fingerprint(stringOf(key), e.version, e.flags&flagDeleted != 0)
@@ -59,10 +62,13 @@ const (
 	flagDamaged // its line can't be read
 	flagUnsure  // a later line, of a key that can't be read, was damaged: it may have been this key's
 	flagMarked  // the record is derived, or has an origin or a ballot
+	// flagForgotten is set where Forget gave up a tombstone. Its line still has an owner here, because an older value of the key may lie in an
+	// earlier segment and would count if the line were gone: see locate.
+	flagForgotten
 )
 
 // A table holds the keys of one slot. Its memory has no pointers, so that the garbage collector doesn't walk a node's
-// keys, and about 75 bytes go to a key of 20 bytes. Keys are never taken out.
+// keys, and about 75 bytes go to a key of 20 bytes. Keys are taken out by making the table anew.
 type table struct {
 	mu      sync.RWMutex // guards what follows
 	entries []entry      // in the order in which the keys first came
@@ -73,9 +79,10 @@ type table struct {
 	crowded   bool
 	state     []byte
 	stateSpot spot
-	stateBad  bool // the line at stateSpot is damaged, state is what was before it
-	doubt     bool // something else of this slot may have been lost to damage
+	stateBad  bool // a newer state was lost to damage, or may have been
+	doubt     bool // a record of this slot may have been lost to damage
 	repaired  spot // the line that says that it has been made good
+	dropped   spot // the line that says that what earlier segments hold of the slot's records doesn't count
 }
 
 // A cell is 0, or the index of an entry plus 1 in its lower 24 bits and 8 bits of the key's hash above, which spare looking at most
@@ -120,7 +127,7 @@ func (t *table) keyOf(i int) []byte {
 func (t *table) putLocked(seed maphash.Seed, key []byte, e entry) (old entry, replaced bool) {
 	if i := t.findLocked(seed, key); i >= 0 {
 		old = t.entries[i]
-		e.key, e.keyLen = old.key, old.keyLen
+		e.key, e.keyLen, e.first = old.key, old.keyLen, min(old.first, e.first)
 		t.entries[i] = e
 		t.digest += e.weight(key) - old.weight(key)
 		return old, true
@@ -136,6 +143,31 @@ func (t *table) putLocked(seed maphash.Seed, key []byte, e entry) (old entry, re
 		t.placeLocked(seed, len(t.entries)-1)
 	}
 	return entry{}, false
+}
+
+// keepLocked makes the table anew with the entries that keep wants, and returns the others. Memory that isn't needed any more is given back; who still
+// looks at the keys that were there keeps them.
+func (t *table) keepLocked(seed maphash.Seed, keep func(e *entry) bool) (gone []entry) {
+	entries, keys := t.entries, t.keys
+	t.entries, t.keys, t.cells, t.digest, t.crowded = nil, nil, nil, 0, false
+	for _, e := range entries {
+		key := keys[e.key : e.key+uint32(e.keyLen)]
+		if keep(&e) {
+			t.putLocked(seed, key, e)
+		} else {
+			gone = append(gone, e)
+		}
+	}
+	return gone
+}
+
+func (t *table) anyLocked(is func(e *entry) bool) bool {
+	for i := range t.entries {
+		if is(&t.entries[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *table) growLocked(seed maphash.Seed) {
@@ -154,12 +186,12 @@ func (t *table) placeLocked(seed maphash.Seed, i int) {
 	t.cells[at] = newCell(i, hash)
 }
 
-// after returns the keys after `after`, in order. They are views of memory that doesn't change any more.
+// after returns the keys after `after`, in order, without forgotten ones. They are views of memory that doesn't change any more.
 func (t *table) after(after []byte) [][]byte {
 	t.mu.RLock()
 	found := make([][]byte, 0, len(t.entries))
 	for i := range t.entries {
-		if key := t.keyOf(i); bytes.Compare(key, after) > 0 {
+		if key := t.keyOf(i); t.entries[i].flags&flagForgotten == 0 && bytes.Compare(key, after) > 0 {
 			found = append(found, key)
 		}
 	}

@@ -255,6 +255,7 @@ func isEverythingRefusedAfterClose(s *subject) {
 		"Apply":   s.store.Apply(store.Batch{Records: []record.Record{put("k", "w", 2)}}),
 		"Walk":    s.store.Walk(0, "", func(record.Record) bool { return true }),
 		"Heads":   s.store.Heads(0, "", func(string, store.Head) bool { return true }),
+		"Forget":  s.store.Forget(0, record.Version{HLC: 1}),
 		"Compact": s.store.Compact(context.Background()),
 		"Check":   s.store.Check(context.Background()),
 	} {

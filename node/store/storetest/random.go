@@ -2,8 +2,11 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +30,9 @@ func isItLikeAMap(s *subject) {
 			}
 			m.apply(b)
 		}
+		if rng.IntN(2) == 0 {
+			m.forget(s, fmt.Sprintf("key-%d", rng.IntN(60)), m.version-min(m.version, rng.Uint64N(30)))
+		}
 		switch rng.IntN(4) {
 		case 0:
 			if !s.reopen() {
@@ -46,10 +52,12 @@ type model struct {
 	records map[string]record.Record
 	states  map[int]string
 	version uint64
+
+	forgotten map[string]record.Record // tombstones that may be back since the store was opened again
 }
 
 func newModel() *model {
-	return &model{records: map[string]record.Record{}, states: map[int]string{}}
+	return &model{records: map[string]record.Record{}, states: map[int]string{}, forgotten: map[string]record.Record{}}
 }
 
 // batch makes up something to apply: few keys, so that they meet again.
@@ -61,6 +69,9 @@ func (m *model) batch(rng *rand.Rand) (b store.Batch) {
 			r = tombstone(r.Key, m.version)
 		}
 		b.Records = append(b.Records, mark(rng, r))
+	}
+	for rng.IntN(8) == 0 {
+		b.Drop = append(b.Drop, hashring.SlotOf(fmt.Sprintf("key-%d", rng.IntN(60))))
 	}
 	if rng.IntN(3) == 0 {
 		b.Slots = append(b.Slots, store.SlotState{Slot: rng.IntN(8), State: fmt.Appendf(nil, `{"n":%d}`, rng.IntN(1e6))})
@@ -95,11 +106,35 @@ func randomValue(rng *rand.Rand) string {
 }
 
 func (m *model) apply(b store.Batch) {
+	dropped := func(key string, _ record.Record) bool { return slices.Contains(b.Drop, hashring.SlotOf(key)) }
+	maps.DeleteFunc(m.records, dropped)
+	maps.DeleteFunc(m.forgotten, dropped)
 	for _, r := range b.Records {
+		delete(m.forgotten, r.Key)
 		m.records[r.Key] = r
 	}
 	for _, st := range b.Slots {
 		m.states[st.Slot] = string(st.State)
+	}
+}
+
+// forget gives up the tombstones of a key's slot in the store and in the model.
+func (m *model) forget(s *subject, key string, upTo uint64) {
+	s.Helper()
+	slot, version := hashring.SlotOf(key), record.Version{HLC: upTo, Writer: 1 << 60}
+	if err := s.store.Forget(slot, version); err != nil {
+		s.Fatalf("Forget(%d, %v): %v", slot, version, err)
+	}
+	for key, r := range m.records {
+		if hashring.SlotOf(key) == slot && r.Deleted && !r.Version.After(version) && !r.Ballot.After(version) {
+			m.forgotten[key] = r
+			delete(m.records, key)
+		}
+	}
+	for key := range m.forgotten {
+		if hashring.SlotOf(key) == slot {
+			s.wantsNone(key)
+		}
 	}
 }
 
@@ -109,6 +144,8 @@ func (m *model) compare(s *subject) {
 		key := fmt.Sprintf("key-%d", i)
 		if r, ok := m.records[key]; ok {
 			s.wants(r)
+		} else if h, back := s.store.Head(key); back && h == headOf(m.forgotten[key]) {
+			s.wants(m.forgotten[key])
 		} else {
 			s.wantsNone(key)
 		}
@@ -122,8 +159,10 @@ func (m *model) compare(s *subject) {
 	for slot := range hashring.Slots {
 		last := ""
 		if err := s.store.Walk(slot, "", func(r record.Record) bool {
-			walked++
-			if r.Key <= last || !same(r, m.records[r.Key]) {
+			if h, back := m.forgotten[r.Key]; !back || !same(r, h) {
+				walked++
+			}
+			if r.Key <= last || !same(r, m.records[r.Key]) && !same(r, m.forgotten[r.Key]) {
 				s.Errorf("Walk(%d) gave %v after %q, want %v", slot, r, last, m.records[r.Key])
 			}
 			last = r.Key
@@ -149,6 +188,7 @@ func isItSafeConcurrently(s *subject) {
 		readers.Go(func() { s.watch(ctx, w, keys) })
 		all.Go(func() { s.writeRounds(w, rounds, keys) })
 	}
+	readers.Go(func() { s.churn(ctx, writers, keys) })
 	readers.Go(func() {
 		for ctx.Err() == nil {
 			if err := s.store.Compact(ctx); err != nil && ctx.Err() == nil {
@@ -165,6 +205,36 @@ func isItSafeConcurrently(s *subject) {
 		for k := range keys {
 			key := fmt.Sprintf("%d-%d", w, k)
 			s.wants(put(key, fmt.Sprint(rounds), rounds))
+		}
+	}
+}
+
+// churn makes keys in a slot of its own, deletes, forgets and drops them: after each drop the slot must be as empty as at first.
+func (s *subject) churn(ctx context.Context, writers, keys int) {
+	taken := map[int]bool{}
+	for w := range writers {
+		for k := range keys {
+			taken[hashring.SlotOf(fmt.Sprintf("%d-%d", w, k))] = true
+		}
+	}
+	slot := 0
+	for taken[slot] {
+		slot++
+	}
+	mine := keysOf(slot, 3)
+	for version := uint64(1); ctx.Err() == nil; version += 2 {
+		kept := put(mine[2], "kept", version)
+		err := s.store.Apply(store.Batch{Records: []record.Record{put(mine[0], "v", version), put(mine[1], "v", version), kept}})
+		err = errors.Join(err, s.store.Apply(store.Batch{Records: []record.Record{tombstone(mine[0], version+1)}}))
+		err = errors.Join(err, s.store.Forget(slot, record.Version{HLC: version + 2}))
+		if h, ok := s.store.Head(mine[0]); ok {
+			s.Errorf("Head(%q) = %+v after Forget, want none", mine[0], h)
+		}
+		err = errors.Join(err, s.store.Apply(store.Batch{Drop: []int{slot}, Records: []record.Record{kept}}))
+		want := store.Fingerprint(kept.Key, kept.Version, false)
+		if got := s.store.Digest(slot); err != nil || got != want {
+			s.Errorf("Digest(%d) = %x, %v after a drop, want %x", slot, got, err, want)
+			return
 		}
 	}
 }

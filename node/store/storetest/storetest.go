@@ -19,7 +19,7 @@ func Run(t *testing.T, open func(t *testing.T) Opener) {
 	for _, q := range questions {
 		t.Run(q.name, func(t *testing.T) {
 			t.Parallel()
-			q.ask(&subject{T: t, opener: open(t)})
+			q.ask(&subject{T: t, opener: open(t), again: open})
 		})
 	}
 }
@@ -38,6 +38,10 @@ var questions = []struct {
 	{"AreSlotStatesKept", areSlotStatesKept},
 	{"DoesMaxVersionNeverGoBack", doesMaxVersionNeverGoBack},
 	{"AreMarksKept", areMarksKept},
+	{"DoesDropForget", doesDropForget},
+	{"IsADropOneWithItsBatch", isADropOneWithItsBatch},
+	{"DoesForgetHideTombstones", doesForgetHideTombstones},
+	{"DoesAForgottenTombstoneStayAnEnd", doesAForgottenTombstoneStayAnEnd},
 	{"AreStatsRight", areStatsRight},
 	{"AreHeadsLikeWalk", areHeadsLikeWalk},
 	{"IsEverythingRefusedAfterClose", isEverythingRefusedAfterClose},
@@ -50,6 +54,7 @@ var questions = []struct {
 type subject struct {
 	*testing.T
 	opener Opener
+	again  func(t *testing.T) Opener // for another store
 	store  store.Store
 }
 
