@@ -54,6 +54,8 @@ unit:
 	else echo go test ./... && go test ./... && echo "THE RACE DETECTOR DID NOT RUN: IT NEEDS A C COMPILER" && test "$$CI" != true; fi
 	@echo go test ./node/store/jsonstore, with power cuts at every step, of which the race detector leaves time for few
 	@go test ./node/store/jsonstore
+	@echo go test ./integration/simulation, all seeds, of which the race detector leaves time for few
+	@go test -timeout 30m ./integration/simulation
 
 modules:
 	@for m in $(MODULES); do echo "$$m: go vet, go test"; (cd $$m && go vet ./... && go test ./...) || exit; done

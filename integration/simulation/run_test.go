@@ -13,7 +13,7 @@ import (
 func simulate(t *testing.T, seed uint64) (w *world) {
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(1 << 30))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(400 << 20))
 	synctest.Test(t, func(*testing.T) {
 		w = newWorld(seed)
 		w.run()

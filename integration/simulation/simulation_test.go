@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -32,14 +33,18 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	processes := min(uint64(runtime.NumCPU()), last-first+1)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	var running sync.WaitGroup
 	for i := range processes {
 		running.Go(func() {
-			out, err := runWorker(first+i, last, processes)
-			if err != nil || *oneSeed != 0 {
-				t.Logf("%s", out)
+			out, err := runWorker(ctx, first+i, last, processes)
+			if ctx.Err() != nil { // one failure is enough
+				return
 			}
+			t.Logf("%s", out)
 			if err != nil {
+				stop()
 				t.Errorf("a run failed: %v", err)
 			}
 		})
@@ -48,9 +53,9 @@ func TestSimulation(t *testing.T) {
 }
 
 // runWorker runs every step-th seed from first on in another process, and returns what it says.
-func runWorker(first, last, step uint64, more ...string) (string, error) {
+func runWorker(ctx context.Context, first, last, step uint64, more ...string) (string, error) {
 	args := []string{"-test.run=^TestSimulation$", "-test.timeout=0", "-test.v=true", fmt.Sprint("-worker=", step), fmt.Sprint("-from=", first), fmt.Sprint("-seeds=", last-first+1), fmt.Sprint("-seed=", *oneSeed)}
-	cmd := exec.Command(os.Args[0], append(args, more...)...)
+	cmd := exec.CommandContext(ctx, os.Args[0], append(args, more...)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -107,7 +112,7 @@ func (e *effort) String() string {
 func TestRepeats(t *testing.T) {
 	var outs [2]string
 	for i := range outs {
-		out, err := runWorker(1, 5, 1, "-digest")
+		out, err := runWorker(t.Context(), 1, 5, 1, "-digest")
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
