@@ -3,7 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
-	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +18,9 @@ type Promise struct {
 	Errors float64       // of all operations, 0 to 1
 	Gap    time.Duration // without an answer, for any one client
 	Copies int           // of what was acknowledged, in the end; the write quorum if 0
+	Linear bool          // each key is searched for an order that explains it: the load is Changing, or Contended
+
+	Of func(key string) bool // which keys are judged; all if nil
 }
 
 func (p Promise) withDefaults(replicas int) Promise {
@@ -41,6 +44,9 @@ func (l *Load) Judge(t testing.TB, p Promise) {
 	l.Stop()
 	p = p.withDefaults(l.target.Replicas())
 	ops, faults := l.History.Ops(), l.History.Faults()
+	if p.Of != nil {
+		ops = slices.DeleteFunc(ops, func(op oracle.Op) bool { return !p.Of(op.Key) })
+	}
 	if err := oracle.CheckValid(ops, faults, validAcked); err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +56,8 @@ func (l *Load) Judge(t testing.TB, p Promise) {
 		t.Logf("the first error: %v", available.FirstErr)
 	}
 	gateways, nodes := l.target.Gateways(), l.target.Nodes()
-	answered := l.readAll(t, ops, gateways, (*Client).Get)
-	held := l.readAll(t, ops, nodes, (*Client).Local)
+	answered := l.readAll(t, gateways, (*Client).Get)
+	held := l.readAll(t, nodes, (*Client).Local)
 	for check, err := range map[string]error{
 		"available":    available.Check(p.Errors, p.Gap+calm.Gap),
 		"register":     oracle.CheckRegister(ops),
@@ -65,18 +71,19 @@ func (l *Load) Judge(t testing.TB, p Promise) {
 			t.Errorf("%s: %v", check, err)
 		}
 	}
+	if p.Linear {
+		if err := oracle.CheckLinear(ops, time.Minute); err != nil {
+			t.Errorf("linearizable: %v", err)
+		}
+	}
 }
 
 // A question asks a place, by its address, for a key.
 type question func(c *Client, ctx context.Context, addr, key string) Reply
 
 // readAll asks each of the places for each key of the history.
-func (l *Load) readAll(t testing.TB, ops []oracle.Op, places []string, ask question) (readings []oracle.Reading) {
+func (l *Load) readAll(t testing.TB, places []string, ask question) (readings []oracle.Reading) {
 	t.Helper()
-	keys := map[string]bool{}
-	for _, op := range ops {
-		keys[op.Key] = true
-	}
 	addrs := map[string]string{}
 	for _, place := range places {
 		addrs[place] = l.target.Address(t, place)
@@ -100,7 +107,7 @@ func (l *Load) readAll(t testing.TB, ops []oracle.Op, places []string, ask quest
 			}
 		})
 	}
-	for key := range maps.Keys(keys) {
+	for _, key := range l.Keys() {
 		work <- key
 	}
 	close(work)
