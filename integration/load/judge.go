@@ -40,7 +40,6 @@ func (p Promise) withDefaults(replicas int) Promise {
 // node's own disk, says now. The cluster has to be whole again.
 func (l *Load) Judge(t testing.TB, p Promise) {
 	t.Helper()
-	end := l.History.Now()
 	l.Stop()
 	p = p.withDefaults(l.target.Replicas())
 	ops, faults := l.History.Ops(), l.History.Faults()
@@ -50,7 +49,7 @@ func (l *Load) Judge(t testing.TB, p Promise) {
 	if err := oracle.CheckValid(ops, faults, validAcked); err != nil {
 		t.Fatal(err)
 	}
-	calm, available := oracle.Measure(ops, 0, faults[0].At), oracle.Measure(ops, faults[0].At, end)
+	calm, available := oracle.Measure(ops, 0, faults[0].At), oracle.Measure(ops, faults[0].At, l.end)
 	t.Logf("%d operations in all; before %q: %v; from then on: %v", len(ops), faults[0].What, calm, available)
 	if available.Errors > 0 {
 		t.Logf("the first error: %v", available.FirstErr)

@@ -32,6 +32,8 @@ type Load struct {
 	pace     *rate.Limiter
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
+	stopping sync.Once
+	end      int64 // when Stop was first called, by the history's time
 }
 
 // A Target is what a load is put on: gateways that clients use, and nodes that hold what they wrote.
@@ -63,6 +65,7 @@ func Start(t testing.TB, target Target, work Workload, gateways ...string) *Load
 
 // Stop ends the load, when each client has the answer to its last operation. Stopping twice is no error.
 func (l *Load) Stop() {
+	l.stopping.Do(func() { l.end = l.History.Now() })
 	l.cancel()
 	l.running.Wait()
 }
