@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ type Options struct {
 	// Servers is 1, which is the agent of all nodes and gateways too, or 3: then each node has a client agent of its own
 	// beside it, and so has each gateway.
 	Servers int
+	// NodeFlags are flags of all nodes, besides those that every cluster has.
+	NodeFlags []string
 }
 
 func (o Options) withDefaults() Options {
@@ -52,8 +55,9 @@ type Cluster struct {
 	options     Options
 	client      *Client
 
-	mu       sync.Mutex // guards machines
+	mu       sync.Mutex // guards machines and loads
 	machines map[string]*machine
+	loads    []*Load // all that were put on it
 }
 
 // NewNetwork returns a cluster with nothing in it yet: for tests in which the order of starting matters.
@@ -119,7 +123,8 @@ func (c *Cluster) launch(t testing.TB, specs ...spec) {
 func (c *Cluster) nodeSpec(id string, flags ...string) spec {
 	return spec{
 		name: id, image: nodeImage, port: "5000/tcp", env: c.consulEnv(id),
-		cmd: append([]string{"-id", id, "-advertise", id + ":5000", "-destroy", "any", "-replicas", fmt.Sprint(c.options.Replicas)}, flags...),
+		cmd: slices.Concat([]string{"-id", id, "-advertise", id + ":5000", "-destroy", "any", "-replicas", fmt.Sprint(c.options.Replicas)},
+			c.options.NodeFlags, flags),
 	}
 }
 
@@ -160,6 +165,12 @@ func (c *Cluster) PauseNode(t testing.TB, id string) { t.Helper(); c.do(t, id, (
 // ResumeNode ends PauseNode.
 func (c *Cluster) ResumeNode(t testing.TB, id string) { t.Helper(); c.do(t, id, (*machine).resume) }
 
+// CutOffNode takes a node off the network.
+func (c *Cluster) CutOffNode(t testing.TB, id string) { t.Helper(); c.do(t, id, (*machine).cutOff) }
+
+// RejoinNode ends CutOffNode.
+func (c *Cluster) RejoinNode(t testing.TB, id string) { t.Helper(); c.do(t, id, (*machine).rejoin) }
+
 // StopNode is SIGTERM, and waiting for the end.
 func (c *Cluster) StopNode(t testing.TB, id string) { t.Helper(); c.do(t, id, (*machine).stop) }
 
@@ -172,9 +183,7 @@ func (c *Cluster) RemoveGateway(t testing.TB, id string) { t.Helper(); c.remove(
 func (c *Cluster) remove(t testing.TB, name string) {
 	t.Helper()
 	c.do(t, name, (*machine).remove)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.machines, name)
+	c.Forget(name)
 }
 
 // DestroyNode is `curl -X POST node/destroy`, and waiting until the process is gone.
@@ -184,6 +193,32 @@ func (c *Cluster) DestroyNode(t testing.TB, id string) {
 		t.Fatalf("POST /destroy on %s = %v, want 202", id, r)
 	}
 	c.do(t, id, (*machine).awaitExit)
+}
+
+// LeaveNode is `curl -X POST node/leave`, and waiting until the process has ended by itself. It returns with which status.
+func (c *Cluster) LeaveNode(t testing.TB, id string) (status int64) {
+	t.Helper()
+	if r := c.client.Do(t.Context(), "POST", c.Address(t, id), "/leave", nil); r.Status != 202 {
+		t.Fatalf("POST /leave on %s = %v, want 202", id, r)
+	}
+	return c.ExitStatus(t, id)
+}
+
+// ExitStatus waits until a machine has ended, and returns with which status.
+func (c *Cluster) ExitStatus(t testing.TB, name string) (status int64) {
+	t.Helper()
+	c.do(t, name, func(m *machine, ctx context.Context) (err error) {
+		status, err = m.exitStatus(ctx)
+		return err
+	})
+	return status
+}
+
+// Forget leaves a machine out of everything that is asked of all of them. It stays as it is until the cluster ends.
+func (c *Cluster) Forget(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.machines, name)
 }
 
 // RestartNode stops a node in good order, starts it again, and waits until the ring has n nodes.

@@ -22,8 +22,6 @@ const loadRate = load.Rate
 
 func steady(client, i int, rng *rand.Rand) load.Step { return load.Steady(client, i, rng) }
 
-func contended(client, i int, rng *rand.Rand) load.Step { return load.Contended(client, i, rng) }
-
 func eventually(t testing.TB, patience time.Duration, what string, try func() error) {
 	t.Helper()
 	load.Eventually(t, patience, what, try)
@@ -32,7 +30,21 @@ func eventually(t testing.TB, patience time.Duration, what string, try func() er
 // StartLoad puts a load on the cluster, through these gateways.
 func (c *Cluster) StartLoad(t testing.TB, work load.Workload, gateways ...string) *Load {
 	t.Helper()
-	return load.Start(t, c, work, gateways...)
+	l := load.Start(t, c, work, gateways...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loads = append(c.loads, l)
+	return l
+}
+
+// Bytes returns how much all loads so far have stored that is still there, about: keys and values of one copy.
+func (c *Cluster) Bytes() (n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.loads {
+		n += l.Bytes()
+	}
+	return n
 }
 
 // Replicas is how many copies of each key there are.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	networks "github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/network"
@@ -23,6 +24,8 @@ type machine struct {
 	port   string // the one that is published, such as "8001/tcp"
 	ctr    *testcontainers.DockerContainer
 	docker *testcontainers.DockerClient
+
+	network string // id
 
 	removed atomic.Bool
 
@@ -50,7 +53,7 @@ func launch(ctx context.Context, t testing.TB, docker *testcontainers.DockerClie
 		testcontainers.WithHostConfigModifier(small),
 		network.WithNetwork([]string{s.name}, net),
 	)
-	m := &machine{name: s.name, port: s.port, ctr: ctr, docker: docker}
+	m := &machine{name: s.name, port: s.port, ctr: ctr, docker: docker, network: net.ID}
 	testcontainers.CleanupContainer(t, ctr, testcontainers.StopTimeout(0))
 	t.Cleanup(func() { m.explain(t) }) // before the clean-up above: the last registered runs first
 	if err != nil {
@@ -98,10 +101,16 @@ func (m *machine) stop(ctx context.Context) error {
 
 // start starts the container again, with the data that it had.
 func (m *machine) start(ctx context.Context) error {
-	if _, err := m.docker.ContainerStart(ctx, m.ctr.GetContainerID(), client.ContainerStartOptions{}); err != nil {
-		return m.named("start", err)
+	if err := m.begin(ctx); err != nil {
+		return err
 	}
 	return m.locate(ctx)
+}
+
+// begin is start for a process that may end at once.
+func (m *machine) begin(ctx context.Context) error {
+	_, err := m.docker.ContainerStart(ctx, m.ctr.GetContainerID(), client.ContainerStartOptions{})
+	return m.named("start", err)
 }
 
 // pause freezes all processes: connections stay open, and nothing answers.
@@ -124,12 +133,18 @@ func (m *machine) remove(ctx context.Context) error {
 
 // awaitExit returns when the process has ended.
 func (m *machine) awaitExit(ctx context.Context) error {
+	_, err := m.exitStatus(ctx)
+	return err
+}
+
+// exitStatus waits until the process has ended, and returns with what.
+func (m *machine) exitStatus(ctx context.Context) (int64, error) {
 	wait := m.docker.ContainerWait(ctx, m.ctr.GetContainerID(), client.ContainerWaitOptions{})
 	select {
-	case <-wait.Result:
-		return nil
+	case end := <-wait.Result:
+		return end.StatusCode, nil
 	case err := <-wait.Error:
-		return m.named("wait for the end of", err)
+		return 0, m.named("wait for the end of", err)
 	}
 }
 
@@ -160,4 +175,36 @@ func (m *machine) log(ctx context.Context) (string, error) {
 	}
 	text, err := io.ReadAll(logs)
 	return string(text), m.named("read the log of", errors.Join(err, logs.Close()))
+}
+
+// edit changes a file of a machine that is down, without making it longer or shorter.
+func (m *machine) edit(ctx context.Context, path string, change func(content []byte)) error {
+	file, err := m.ctr.CopyFileFromContainer(ctx, path)
+	if err != nil {
+		return m.named("copy "+path+" from", err)
+	}
+	content, err := io.ReadAll(file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return m.named("read "+path+" of", err)
+	}
+	change(content)
+	const anyone = 0o666 // the file is root's after that
+	return m.named("copy "+path+" to", m.ctr.CopyToContainer(ctx, content, path, anyone))
+}
+
+// cutOff takes the machine off its network: nobody reaches it, and it reaches nobody.
+func (m *machine) cutOff(ctx context.Context) error {
+	_, err := m.docker.NetworkDisconnect(ctx, m.network, client.NetworkDisconnectOptions{Container: m.ctr.GetContainerID()})
+	return m.named("cut off", err)
+}
+
+// rejoin ends cutOff.
+func (m *machine) rejoin(ctx context.Context) error {
+	_, err := m.docker.NetworkConnect(ctx, m.network, client.NetworkConnectOptions{
+		Container: m.ctr.GetContainerID(), EndpointConfig: &networks.EndpointSettings{Aliases: []string{m.name}},
+	})
+	if err != nil {
+		return m.named("rejoin", err)
+	}
+	return m.locate(ctx)
 }

@@ -21,6 +21,16 @@ type Ring struct {
 	Away []struct {
 		ID string `json:"id"`
 	} `json:"away"`
+	Move *Move `json:"move"`
+}
+
+// A Move is what /ring shows of a change that is under way.
+type Move struct {
+	To       int      `json:"to"`
+	Slots    int      `json:"slots"`
+	Settled  int      `json:"settled"`
+	Progress float64  `json:"progress"`
+	Waiting  []string `json:"waiting"`
 }
 
 // IDs returns the nodes on the ring, sorted.

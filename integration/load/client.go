@@ -62,6 +62,11 @@ func (r Reply) String() string {
 
 // Do sends one request. body nil sends none.
 func (c *Client) Do(ctx context.Context, method, addr, path string, body *string) Reply {
+	return c.do(ctx, method, addr, path, body, nil)
+}
+
+// do is Do with headers besides.
+func (c *Client) do(ctx context.Context, method, addr, path string, body *string, headers map[string]string) Reply {
 	var content io.Reader
 	if body != nil {
 		content = strings.NewReader(*body)
@@ -72,6 +77,9 @@ func (c *Client) Do(ctx context.Context, method, addr, path string, body *string
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded") // as curl -d does
+	}
+	for name, value := range headers {
+		req.Header.Set(name, value)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -93,6 +101,15 @@ func (c *Client) Do(ctx context.Context, method, addr, path string, body *string
 // Put stores a value.
 func (c *Client) Put(ctx context.Context, addr, key, value string) Reply {
 	return c.Do(ctx, "PUT", addr, keyPath(key), &value)
+}
+
+// PutIf stores a value in place of the version that must be there; version "" is for none.
+func (c *Client) PutIf(ctx context.Context, addr, key, value, version string) Reply {
+	condition := map[string]string{"If-None-Match": "*"}
+	if version != "" {
+		condition = map[string]string{"If-Match": `"` + version + `"`}
+	}
+	return c.do(ctx, "PUT", addr, keyPath(key), &value, condition)
 }
 
 // Get reads a value.
@@ -123,6 +140,8 @@ func (r Reply) verdict(kind oracle.Kind) (oracle.Outcome, oracle.Answer) {
 		return oracle.OK, a
 	case kind == oracle.Get && r.Status == 404 && r.Error == "not_found":
 		return oracle.OK, a
+	case kind == oracle.Cas && r.Status == 412 && r.Error == "precondition_failed":
+		return oracle.OK, oracle.Answer{} // the version that comes along is of what is there instead
 	case r.Status >= 400 && r.Status < 500, r.Status == 503 && r.Outcome == "none",
 		errors.Is(r.Err, syscall.ECONNREFUSED): // nothing was sent
 		a.Detail = r.String()

@@ -3,7 +3,9 @@ package load
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +32,8 @@ type Load struct {
 	pace     *rate.Limiter
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
+	stopping sync.Once
+	end      int64 // when Stop was first called, by the history's time
 }
 
 // A Target is what a load is put on: gateways that clients use, and nodes that hold what they wrote.
@@ -61,6 +65,7 @@ func Start(t testing.TB, target Target, work Workload, gateways ...string) *Load
 
 // Stop ends the load, when each client has the answer to its last operation. Stopping twice is no error.
 func (l *Load) Stop() {
+	l.stopping.Do(func() { l.end = l.History.Now() })
 	l.cancel()
 	l.running.Wait()
 }
@@ -101,6 +106,33 @@ func (l *Load) lastFailure() (last oracle.Op) {
 	return last
 }
 
+// Keys returns the keys that were read or written so far, sorted.
+func (l *Load) Keys() []string {
+	keys := map[string]bool{}
+	for _, op := range l.History.Ops() {
+		keys[op.Key] = true
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
+// Bytes returns how much of what was acknowledged should be there, keys and values, each once.
+func (l *Load) Bytes() (n int64) {
+	size := map[string]int{}
+	for _, op := range l.History.Ops() { // in the order of their calls, which is about that in which they happened
+		switch {
+		case op.Outcome != oracle.OK || op.Kind == oracle.Get || op.Kind == oracle.Cas && !op.Found:
+		case op.Kind == oracle.Delete:
+			size[op.Key] = 0
+		default:
+			size[op.Key] = len(op.Key) + len(op.Value)
+		}
+	}
+	for _, bytes := range size {
+		n += int64(bytes)
+	}
+	return n
+}
+
 // Fault notes that something is about to be broken.
 func (l *Load) Fault(format string, args ...any) oracle.Fault {
 	return l.History.Fault(fmt.Sprintf(format, args...))
@@ -109,24 +141,31 @@ func (l *Load) Fault(format string, args ...any) oracle.Fault {
 func (l *Load) run(ctx context.Context, client int, addr string) {
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, uint64(client)))
+	seen := map[string]oracle.Answer{}
 	for i := 0; l.pace.Wait(ctx) == nil; i++ {
 		s := l.work(client, i, rng)
-		l.send(addr, client, i, s)
+		l.send(addr, client, i, s, seen)
 	}
 }
 
-// send carries out one operation. It is not cut short when the load ends: what was begun is waited for.
-func (l *Load) send(addr string, client, i int, s Step) {
+// send carries out one operation. It is not cut short when the load ends: what was begun is waited for. seen is what this client
+// knows of each key; a Cas wants that to be there still.
+func (l *Load) send(addr string, client, i int, s Step, seen map[string]oracle.Answer) {
 	ctx, cancel := context.WithTimeout(context.Background(), clientPatience)
 	defer cancel()
-	key := l.prefix + s.Key
+	key, value := l.prefix+s.Key, ""
 	var r Reply
 	var running oracle.Running
 	switch s.Kind {
 	case oracle.Put:
-		value := oracle.MakeValue(key, client, i, valueSize)
+		value = oracle.MakeValue(key, client, i, valueSize)
 		running = l.History.Begin(client, oracle.Put, key, value)
 		r = l.client.Put(ctx, addr, key, value)
+	case oracle.Cas:
+		value = oracle.MakeValue(key, client, i, valueSize)
+		wanted := seen[key]
+		running = l.History.BeginCas(client, key, value, wanted.Value, !wanted.Found)
+		r = l.client.PutIf(ctx, addr, key, value, wanted.Version)
 	case oracle.Get:
 		running = l.History.Begin(client, oracle.Get, key, "")
 		r = l.client.Get(ctx, addr, key)
@@ -134,5 +173,21 @@ func (l *Load) send(addr string, client, i int, s Step) {
 		running = l.History.Begin(client, oracle.Delete, key, "")
 		r = l.client.Delete(ctx, addr, key)
 	}
-	running.End(r.verdict(s.Kind))
+	outcome, answer := r.verdict(s.Kind)
+	running.End(outcome, answer)
+	if outcome == oracle.OK && (s.Kind != oracle.Cas || answer.Found) {
+		seen[key] = now(s.Kind, value, answer)
+	}
+}
+
+// now is what a key holds after an operation that was answered.
+func now(kind oracle.Kind, written string, answer oracle.Answer) oracle.Answer {
+	switch {
+	case kind == oracle.Delete || kind == oracle.Get && !answer.Found:
+		return oracle.Answer{}
+	case kind == oracle.Get:
+		return answer
+	default:
+		return oracle.Answer{Value: written, Found: true, Version: answer.Version}
+	}
 }

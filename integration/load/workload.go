@@ -22,7 +22,7 @@ type Workload func(client, i int, rng *rand.Rand) Step
 const (
 	Clients    = 8
 	Rate       = 500 // operations a second, of all clients
-	validRate  = 200 // acknowledged operations a second, below which a run before its fault tells nothing
+	validAcked = 500 // operations acknowledged before the first fault, below which a run tells nothing
 	valueSize  = 200 // bytes
 	sharedKeys = 8
 )
