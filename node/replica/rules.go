@@ -25,7 +25,7 @@ func (b *batch) write(it *item) {
 	firm := b.r.accepted.firm(req.Key, held.Version, own.Ballot, req.Config.Generation)
 	free := !own.Ballot.After(rec.Version) && rec.Version.After(s.Guard)
 	switch {
-	case rec.Version == held.Version && firm:
+	case rec.Version == held.Version && rec.Deleted == held.Deleted && firm: // a floor may be at the version of another key's write
 	case rec.Version.After(held.Version) && free:
 		rec.Ballot = own.Ballot // it stays this replica's own
 		if rec.Derived = rec.Derived || req.Op == wire.OpAccept; req.Op == wire.OpWrite {

@@ -186,6 +186,7 @@ func TestFloorStandsForTombstones(t *testing.T) {
 		if !r.Virtual || !r.Record.Deleted || r.Record.Version != ver(30) || !r.Firm || r.Version != ver(30) {
 			t.Errorf("read %+v, want a virtual tombstone at 30", r)
 		}
+		f.step(step{write, 30, refused, 30}) // the floor is no value, though it is at that version
 		if r := f.step(step{prepare, 40, ok, 0}); !r.Virtual || r.Record.Version != ver(30) {
 			t.Errorf("the ballot was answered %+v, want a virtual tombstone at 30", r)
 		}
