@@ -129,6 +129,28 @@ func TestSlotsInDoubtAreRestoredFromTheOthers(t *testing.T) {
 	})
 }
 
+// A node loses what it has promised, and is no owner any more when it comes back.
+func TestSlotsInDoubtOfAFormerOwnerAreFreed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk, "c")
+		time.Sleep(10 * time.Second) // fake time
+		s.write("key7", s.at(0), "value-7.", "a", "b", onDisk)
+		s.write("key8", s.at(0), "value-8.", "a", "b", onDisk)
+		s.kill(onDisk)
+		s.forgetHints(onDisk)
+		s.damage(onDisk, `{"key":"key7"`, func(at []byte) { copy(at, strings.Repeat("#", bytes.IndexByte(at, '\n'))) })
+		s.move("a", "b", "c")
+		s.start(onDisk)
+		time.Sleep(90 * time.Second)
+		s.wantHeld("key7", "value-7.", "a", "b", "c")
+		for _, key := range []string{"key7", "key8"} {
+			if h, held := s.houses[onDisk].store.Head(key); held {
+				t.Errorf("the former owner still holds %q: %+v", key, h)
+			}
+		}
+	})
+}
+
 // forgetHints has the node that is down read all of its lines when it starts.
 func (s *street) forgetHints(id string) {
 	s.t.Helper()
