@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ringkv/integration/load"
 )
@@ -83,11 +84,12 @@ func TestDamagedFilesAreNoticedAndReplaced(t *testing.T) {
 	rng := newRandom(t)
 	c := NewCluster(t, Options{NodeProgram: "kvnode-faults", NodeEnv: []string{"RINGKV_FAULT_SEGMENT_BYTES=65536"}})
 	l := c.StartLoad(t, load.Churning)
-	l.Hurry(2 * load.Rate)
 	l.Continue(t, 2*load.Rate) // some segments are full
-	var refused []string
+	var refused, accepted []string
 	all := surgeries()
-	for range (*rounds + 2) / 3 {
+	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	all = all[:min(2**rounds, len(all))]
+	for range (*rounds + len(all) - 1) / len(all) {
 		for _, s := range all {
 			id := pick(rng, c.Nodes())
 			another := pick(rng, slices.DeleteFunc(c.Nodes(), func(n string) bool { return n == id }))
@@ -100,17 +102,35 @@ func TestDamagedFilesAreNoticedAndReplaced(t *testing.T) {
 				refused = append(refused, s.name)
 				c.WipeNode(t, id)
 				c.StartNode(t, id)
+			} else {
+				accepted = append(accepted, s.name)
 			}
 			c.WaitWhole(t)
+			began := time.Now()
+			for _, id := range c.Nodes() { // another disk that fails before would be one too many
+				load.Eventually(t, patience, id+" has repaired what was damaged", func() error { return c.undamaged(t, id) })
+			}
+			t.Logf("%s: repaired after %v more", s.name, time.Since(began).Round(time.Millisecond))
 			l.Continue(t, load.Rate/4)
 		}
 	}
 	for _, must := range []string{"a segment taken away", "a segment of another node", "node.json taken away"} {
-		if !slices.Contains(refused, must) {
+		if slices.Contains(accepted, must) {
 			t.Errorf("a node started with %s", must)
 		}
 	}
-	judge(t, l, oneInTrouble, fmt.Sprintf("%d kinds of damage, of which nodes refused to start with: %s", len(all), strings.Join(refused, ", ")))
+	judge(t, l, oneInTrouble, fmt.Sprintf("damage repaired: %s; refused: %s", strings.Join(accepted, ", "), strings.Join(refused, ", ")))
+}
+
+// undamaged returns nil once nothing of a node is in doubt any more.
+func (c *Cluster) undamaged(t testing.TB, id string) error {
+	t.Helper()
+	r := c.client.Do(t.Context(), "GET", c.Address(t, id), "/metrics", nil)
+	if !strings.Contains(r.Text, "\nringkv_store_doubtful_slots 0\n") {
+		_, after, _ := strings.Cut(r.Text, "\nringkv_store_doubtful_slots ")
+		return fmt.Errorf("%d, ringkv_store_doubtful_slots %.5s", r.Status, after)
+	}
+	return nil
 }
 
 // refusal waits until a node serves, and returns empty, or until it has ended, and returns why.
