@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,8 @@ import (
 // A farewell is node d on its way out of a placement with a, b and c.
 type farewell struct {
 	*leaver
+
+	mu        sync.Mutex // guards the rest while Run is under way
 	doc       *placement.Document
 	refusal   error
 	unsettled map[string]int // by id; those that aren't in it don't answer
@@ -47,9 +50,15 @@ func newFarewell(t *testing.T, kept *storage) *farewell {
 	}
 	f.leaver = &leaver{
 		id: "d", disk: "1", kept: kept, log: slog.New(slog.NewTextHandler(io.Discard, nil)), requested: make(chan struct{}), left: make(chan struct{}),
-		document: func() *placement.Document { return f.doc },
-		members:  func() *membership.Snapshot { return snap },
+		document: func() *placement.Document {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return f.doc
+		},
+		members: func() *membership.Snapshot { return snap },
 		leave: func(context.Context, string, string) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			if f.refusal == nil {
 				f.doc, err = placement.NextLeft(f.doc, nodesOf("a b c"), []string{"d/1"}, "d leaves")
 				return err
@@ -57,6 +66,8 @@ func newFarewell(t *testing.T, kept *storage) *farewell {
 			return f.refusal
 		},
 		progress: func(_ context.Context, m membership.Member) (keeper.Progress, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			n, ok := f.unsettled[m.ID]
 			if !ok {
 				return keeper.Progress{}, errors.New("no answer")
@@ -181,7 +192,9 @@ func TestLeavingTakesItsTime(t *testing.T) {
 		time.Sleep(2*leaveEvery + time.Millisecond)
 		synctest.Wait()
 		f.want(t, "handing over", "a", "b", "c")
+		f.mu.Lock()
 		f.unsettled = map[string]int{"a": 0, "b": 0, "c": 0}
+		f.mu.Unlock()
 		<-f.Left()
 		if err := <-done; err != nil {
 			t.Errorf("Run = %v once it has left, want nil", err)
