@@ -135,7 +135,7 @@ func TestNodeClient(t *testing.T) {
 			fmt.Fprint(w, `{"generation":4,"slots_owned":9,"slots_unsettled":3,"oldest_unsettled":2,"bytes_fetched":7}`)
 		}, standing{4, 3, 2}, false},
 		"another node": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, standing{}, true},
-		"a redirect":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) }, standing{}, true},
+		"a redirect":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, standing{}, true},
 		"junk":         {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, standing{}, true},
 		"a flood":      {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat(" ", maxMoveBody)+"{}") }, standing{}, true},
 		"no answer":    {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, standing{}, true},

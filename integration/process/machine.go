@@ -11,6 +11,12 @@ import (
 	"testing"
 )
 
+// What the program hands to itself when it starts again.
+const (
+	programsEnv = "RINGKV_PROGRAMS" // where the programs were built
+	apartEnv    = "RINGKV_APART"    // set once it stands apart from the machine
+)
+
 // program returns the path of a program that was built for these tests.
 func program(name string) string { return filepath.Join(os.Getenv(programsEnv), name) }
 

@@ -24,12 +24,6 @@ var (
 	seed     = flag.Uint64("seed", 0, "`seed` of what is random; 0 takes one from the clock")
 )
 
-// What the program hands to itself when it starts again.
-const (
-	programsEnv = "RINGKV_PROGRAMS" // where the programs were built
-	apartEnv    = "RINGKV_APART"    // set once it stands apart from the machine
-)
-
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {

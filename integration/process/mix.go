@@ -190,3 +190,5 @@ func heal(r Rule) undo {
 	r.quiet = true // it may cut what another fault has silenced already
 	return func(t testing.TB) { r.Heal(t) }
 }
+
+func pick(rng *rand.Rand, from []string) string { return from[rng.IntN(len(from))] }

@@ -49,13 +49,7 @@ func newConsul(w *world) *consul {
 	return &consul{w: w, rng: w.random("consul"), now: &catalog{index: 5, servicesAt: 5, valueAt: 5}, flapping: map[string]bool{}}
 }
 
-// change publishes another catalog.
-func (c *consul) change(f func(next *catalog)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.changeLocked(f)
-}
-
+// changeLocked publishes another catalog.
 func (c *consul) changeLocked(f func(next *catalog)) {
 	next := *c.now
 	next.index++

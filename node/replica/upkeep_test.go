@@ -30,7 +30,6 @@ type street struct {
 
 	mu     sync.Mutex // guards the rest
 	houses map[string]*house
-	ids    []string
 	says   func(from, to string, req *wire.Request) *wire.Response // if set, may answer in to's place
 }
 

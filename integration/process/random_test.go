@@ -19,5 +19,3 @@ func newRandom(t testing.TB) *rand.Rand {
 	t.Logf("-seed %d", s)
 	return rand.New(rand.NewPCG(s, 0))
 }
-
-func pick(rng *rand.Rand, from []string) string { return from[rng.IntN(len(from))] }
