@@ -5,7 +5,6 @@ package integration
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -97,6 +96,6 @@ func (c *Cluster) metric(t *testing.T, name, series string) float64 {
 			return value
 		}
 	}
-	t.Fatal(fmt.Sprintf("/metrics of %s has no %s: %v", name, series, r))
+	t.Fatalf("/metrics of %s has no %s: %v", name, series, r)
 	return 0
 }
