@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"ringkv/integration/oracle"
 )
 
 // A node is away for a while, less than -rebalance-after; then another one comes back with bits of its disk flipped. Nothing wrong is
@@ -28,6 +30,7 @@ func nodesBehind(t *testing.T, c *Cluster) {
 	flipped := c.flipBits(t, "n2", t.Name()[strings.Index(t.Name(), "/")+1:])
 	c.StartNode(t, "n2")
 	c.WaitRing(t, 3)
+	c.expectNoLies(t, l, "n2")
 	l.Continue(t, loadRate)
 	c.awaitCopies(t, l)
 	if s, err := c.Status(t, "n2"); err != nil || s.Damaged == 0 {
@@ -47,6 +50,26 @@ func nodesBehind(t *testing.T, c *Cluster) {
 		t.Errorf("generation %d became %d because of nodes that were away for less than -rebalance-after", generation, now)
 	}
 	l.Judge(t, Promise{Copies: 3})
+}
+
+// expectNoLies asks a node for what it holds itself of the keys that the load has written once. It may have no answer, and no wrong one.
+func (c *Cluster) expectNoLies(t *testing.T, l *Load, id string) {
+	t.Helper()
+	silent := 0
+	for _, key := range l.Keys() {
+		if !strings.Contains(key, "/once/") {
+			continue
+		}
+		r := c.client.Local(t.Context(), c.Address(t, id), key)
+		if r.Status != 200 {
+			silent++
+			continue
+		}
+		if err := oracle.CheckValue(key, r.Value); err != nil {
+			t.Errorf("%s, of which the disk is damaged, says: %v", id, err)
+		}
+	}
+	t.Logf("%s, of which the disk is damaged, had no answer for %d keys when it was back", id, silent)
 }
 
 // segment is what every node begins with.

@@ -87,6 +87,8 @@ func (l *Load) readAll(t testing.TB, places []string, ask question) (readings []
 	for _, place := range places {
 		addrs[place] = l.target.Address(t, place)
 	}
+	ctx, giveUp := context.WithCancel(t.Context()) // at the first key that can't be read
+	defer giveUp()
 	work := make(chan string)
 	var mu sync.Mutex // guards readings and failed
 	var failed error
@@ -95,10 +97,11 @@ func (l *Load) readAll(t testing.TB, places []string, ask question) (readings []
 		running.Go(func() {
 			for key := range work {
 				for _, place := range places {
-					r, err := l.readOne(t.Context(), place, addrs[place], key, ask)
+					r, err := l.readOne(ctx, place, addrs[place], key, ask)
 					mu.Lock()
-					if failed == nil {
+					if failed == nil && err != nil {
 						failed = err
+						giveUp()
 					}
 					readings = append(readings, r)
 					mu.Unlock()
@@ -117,11 +120,26 @@ func (l *Load) readAll(t testing.TB, places []string, ask question) (readings []
 	return readings
 }
 
+// readPatience is how long a key may take to be read once all is whole: a check that a busy machine has missed takes a node away for a second.
+const readPatience = 20 * time.Second
+
+// readOne asks until it is answered.
 func (l *Load) readOne(ctx context.Context, place, addr, key string, ask question) (oracle.Reading, error) {
-	r := ask(l.client, ctx, addr, key)
-	outcome, answer := r.verdict(oracle.Get)
-	if outcome != oracle.OK {
-		return oracle.Reading{}, fmt.Errorf("read %q from %s: %v", key, place, r)
+	ctx, cancel := context.WithTimeout(ctx, readPatience)
+	defer cancel()
+	for last := (Reply{}); ; {
+		r := ask(l.client, ctx, addr, key)
+		outcome, answer := r.verdict(oracle.Get)
+		if outcome == oracle.OK {
+			return oracle.Reading{From: place, Key: key, Value: answer.Value, Found: answer.Found && !r.Deleted}, nil
+		}
+		if ctx.Err() == nil || last.Status == 0 {
+			last = r
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return oracle.Reading{}, fmt.Errorf("read %q from %s, for %v at most: %v", key, place, readPatience, last)
+		}
 	}
-	return oracle.Reading{From: place, Key: key, Value: answer.Value, Found: answer.Found && !r.Deleted}, nil
 }
