@@ -180,8 +180,12 @@ func TestWriteBelowQuorumIsNotAcknowledged(t *testing.T) {
 		wantError(t, err, coordinator.ErrQuorumUnavailable, false, "1 of 2", "a refused the connection", "b answered full")
 
 		c.nodes["c"].refuseWrites(wire.Full)
+		start := time.Now()
 		_, err = co.Put(t.Context(), "other", []byte("v"), "")
 		wantError(t, err, coordinator.ErrQuorumUnavailable, true, "0 of 2")
+		if took := time.Since(start); took > 100*time.Millisecond {
+			t.Errorf("it took %v to say that two disks are full, want no wait for them", took)
+		}
 		c.set("a", func(n *testNode) { n.down = false })
 		wantAbsent(t, co, "other")
 	})

@@ -23,6 +23,7 @@ type storing struct {
 	moved      *placement.Config // a later config that one of them has promised, where that ends it
 	stored     int               // copies that are known to be on a disk, in any config
 	doubtful   int               // copies that may be, or may get there yet
+	full       int               // owners without room on their disks, in the present round
 	overloaded bool
 	again      []placement.Owner // to be sent to: at first all, then those that refused
 }
@@ -41,7 +42,7 @@ func (s *storing) once() error {
 	case len(s.holders)+len(targets) < s.o.w:
 		return errTimeUp
 	}
-	s.overloaded, s.again = false, targets
+	s.overloaded, s.full, s.again = false, 0, targets
 	req := &wire.Request{Op: s.op, Config: s.o.config, Key: s.rec.Key, Record: s.rec, Base: s.base}
 	replies := make(chan wire.Reply, len(targets))
 	pending := s.send(req, replies)
@@ -120,6 +121,8 @@ func (s *storing) take(r wire.Reply) {
 		s.moved = r.Response.Config
 		s.beaten = append(s.beaten, r.Node)
 		return
+	case r.Response.Status == wire.Full:
+		s.full++
 	case r.Response.Status == wire.Overloaded:
 		s.overloaded = true
 	}
@@ -132,7 +135,8 @@ func (s *storing) take(r wire.Reply) {
 // missed ends a round in which every owner has answered and too few hold the record. A later try goes to those that
 // refused, with the same version.
 func (s *storing) missed() error {
-	if s.overloaded { // trying again would add to the load
+	// Trying again would add to the load, and no disk gets room within a request's time.
+	if s.overloaded || s.full > len(s.o.owners)-s.o.w {
 		return errTimeUp
 	}
 	config := s.o.config
