@@ -130,6 +130,7 @@ func gatewayStartedBlind(t *testing.T, c *Cluster) {
 
 // Three servers, and an agent beside each node and gateway: what restarts and elections do to those who watch.
 func TestReadsAndWritesSurviveInAClusterOfConsul(t *testing.T) {
+	t.Parallel()
 	c := NewCluster(t, Options{Gateways: 2, Servers: 3})
 	t.Run("two gateways agree", func(t *testing.T) { gatewaysAgree(t, c) })
 	t.Run("the leader of Consul killed", func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 // Few keys at a time, all clients at each, deletes and compare-and-set too, and a search through every order that could explain the
 // answers. The ring stays as it is: nothing but the failures of nodes is in play.
 func TestEachKeyIsLinearizable(t *testing.T) {
+	t.Parallel()
 	c := NewCluster(t, Options{Gateways: 2})
 	l := c.StartLoad(t, load.Changing, "g1", "g2")
 	l.Fault("kill n1")

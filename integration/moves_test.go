@@ -20,6 +20,7 @@ const rebalanceAfter = 12 * time.Second
 // The ring changes, on one cluster, while clients read, write, delete and compare and set. Each key of each question is searched for an
 // order that explains what was answered.
 func TestReadsAndWritesSurviveWhileTheRingChanges(t *testing.T) {
+	t.Parallel()
 	c := NewCluster(t, Options{Gateways: 2, NodeFlags: []string{"-rebalance-after", rebalanceAfter.String()}})
 	c.ask(t, "two nodes join at once", nodesJoined)
 	c.ask(t, "a node leaves", nodeLeft("n5", 5))

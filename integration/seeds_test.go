@@ -15,6 +15,7 @@ import (
 
 // One server in memory; then one that keeps its data in JSON.
 func TestOneNodeAloneWorks(t *testing.T) {
+	t.Parallel()
 	for store, kept := range map[string]bool{"memory": false, "json": true} {
 		t.Run(store, func(t *testing.T) {
 			c := NewNetwork(t, Options{Nodes: 1, Replicas: 1})
@@ -43,6 +44,7 @@ func TestOneNodeAloneWorks(t *testing.T) {
 
 // Several nodes, curl to each; then a gateway in front of a fixed list of them. There is no Consul.
 func TestAFixedListOfNodesWorks(t *testing.T) {
+	t.Parallel()
 	c := NewNetwork(t, Options{Nodes: 2, Replicas: 2})
 	list := []string{"n1:5000", "n2:5000"}
 	gateway := c.gatewaySpec("g1")
@@ -65,6 +67,7 @@ func TestAFixedListOfNodesWorks(t *testing.T) {
 // The whole: nodes that register themselves in Consul when they start, /health-check that Consul polls, /destroy, and a
 // gateway that asks no node which isn't healthy.
 func TestEverySeedCommandWorks(t *testing.T) {
+	t.Parallel()
 	c := NewCluster(t, Options{})
 	for _, id := range c.Nodes() {
 		c.awaitServing(t, id)

@@ -12,6 +12,7 @@ import (
 // With one or two copies there is nothing to fall back on: while a node is away its keys fail, honestly. Nothing that was acknowledged
 // may be lost by its death, and all is as before when it's back.
 func TestSmallClustersLoseNothing(t *testing.T) {
+	t.Parallel()
 	for n := 1; n <= 2; n++ {
 		t.Run(fmt.Sprintf("%d of %d copies", n, n), func(t *testing.T) {
 			c := NewCluster(t, Options{Nodes: n, Replicas: n})
