@@ -71,7 +71,7 @@ soak: consul ## break processes, links and disks of this machine, over and over,
 
 # One package after the other: each brings up machines of its own.
 integration: images ## run the tests with Consul and the nodes in containers
-	$(CONSUL_USED) go test -p 1 -count=1 -timeout 15m -tags integration ./integration ./deploy/...
+	$(CONSUL_USED) go test -p 1 -count=1 -timeout 25m -tags integration ./integration ./deploy/...
 
 bench: build consul wrk ## measure beside Consul's KV for some two minutes; ROUNDS=3 SECONDS_EACH=5
 	$(BUILD) -o bin/bench ./deploy/bench
