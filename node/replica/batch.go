@@ -91,7 +91,9 @@ func (b *batch) enter(it *item) {
 	}
 	next := s.guarded(it.guard)
 	if it.settle {
-		next = next.entered(it.floor)
+		if next = next.entered(it.floor); next.Floor.After(s.Floor) {
+			b.bare(it, next.Floor)
+		}
 	}
 	if next != s {
 		b.states[it.slot], it.staged = next, true

@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -255,4 +256,29 @@ func beside(key string) string {
 			return other
 		}
 	}
+}
+
+// A ballot that one owner has prepared, and nobody has used, outlives the tombstone under it. The owners count as the same
+// without it.
+func TestTombstonesUnderABallotAreCollected(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{Every: 2 * time.Minute}, "a", "b", "c")
+		time.Sleep(10 * time.Second) // fake time
+		s.write("key", s.at(0), "value", "a", "b", "c")
+		s.write("key", s.at(0), "", "a", "b", "c")
+		time.Sleep(9 * time.Minute)
+		prepare := &wire.Request{Op: wire.OpPrepare, Config: s.config("key"), Key: "key", Ballot: s.at(0)}
+		last, _, _ := strings.Cut(s.config("key").Owners[2], "/") // the first sees to the collection, and would wait for its own ballot
+		if resp := s.do(last, prepare); resp.Status != wire.OK {
+			t.Fatalf("prepare: %v", resp.Status)
+		}
+		time.Sleep(12 * time.Minute)
+		s.wantNoTombstones("a", "b", "c")
+		s.wantSame("a", "b", "c")
+		s.wantDeleted("key", "a", "b", "c")
+		earlier := &wire.Request{Op: wire.OpPrepare, Config: s.config("key"), Key: "key", Ballot: record.Version{HLC: prepare.Ballot.HLC, Writer: prepare.Ballot.Writer - 1}}
+		if resp := s.do(last, earlier); resp.Status != wire.Superseded {
+			t.Errorf("an earlier ballot is answered %v, want superseded: the promise must not go with the tombstone", resp.Status)
+		}
+	})
 }

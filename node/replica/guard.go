@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"ringkv/hashring"
 	"ringkv/node/record"
 	"ringkv/node/store"
 	"ringkv/node/wire"
@@ -27,7 +28,36 @@ func (b *batch) floor(it *item, s *state) {
 		next := *s
 		next.Floor = floor
 		b.states[it.slot], it.staged = &next, true
+		b.bare(it, floor)
 		b.r.opt.Metrics.tombstonesCollected(b.r.tombstones(it.slot, floor))
+	}
+}
+
+// bare leaves nothing but the ballot of tombstones that a new floor stands for and that a ballot was prepared above: owners that never
+// prepared it forget them, and all of them must come to hold the same. What can't be read stays as it is.
+func (b *batch) bare(it *item, floor record.Version) {
+	spared := func(rec record.Record) bool {
+		return rec.Deleted && !rec.Version.After(floor) && rec.Ballot.After(floor)
+	}
+	for i, rec := range b.out.Records {
+		if hashring.SlotOf(rec.Key) == it.slot && spared(rec) {
+			b.out.Records[i] = record.Record{Key: rec.Key, Ballot: rec.Ballot}
+		}
+	}
+	var marked []string
+	err := b.r.store.Heads(it.slot, "", func(key string, h store.Head) bool {
+		if _, staged := b.records[key]; !staged && h.Marked && h.Deleted && !h.Damaged {
+			marked = append(marked, key)
+		}
+		return true
+	})
+	if err != nil { // a slot in doubt was refused before
+		return
+	}
+	for _, key := range marked {
+		if rec, err := b.r.stored(key, false); err == nil && spared(rec) {
+			b.stage(it, record.Record{Key: key, Ballot: rec.Ballot})
+		}
 	}
 }
 
