@@ -5,16 +5,17 @@ import (
 	"time"
 )
 
-// A Clock stamps versions. Each version it hands out is later than every one it handed out before, whatever the wall
-// clock does. It is safe for concurrent use.
+// A Clock stamps versions, no two of them alike. Each is later than every one it handed out before, unless the wall
+// clock had run ahead by more than the allowed skew and was set right: then it begins again at the wall, under another name, since nodes would
+// refuse all that it stamps until the wall has caught up. It is safe for concurrent use.
 type Clock struct {
 	now     func() time.Time
-	writer  uint64
 	maxSkew time.Duration
 
-	mu   sync.Mutex // guards last and far
-	last uint64
-	far  uint64
+	mu     sync.Mutex // guards what follows
+	writer uint64
+	last   uint64
+	far    uint64
 }
 
 // NewClock returns a clock that reads the wall from now. writer must be random and of this process alone. maxSkew is how
@@ -32,6 +33,9 @@ func (c *Clock) Next(after Version) Version {
 	wall := hlc(c.now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.tooFar(Version{HLC: c.last}, wall) {
+		c.last, c.writer = wall, renamed(c.writer)
+	}
 	if !c.tooFar(after, wall) {
 		c.last = max(c.last+1, wall, after.HLC+1)
 		return Version{c.last, c.writer}
@@ -48,6 +52,14 @@ func (c *Clock) Observe(v Version) {
 	if !c.tooFar(v, wall) {
 		c.last = max(c.last, v.HLC)
 	}
+}
+
+// renamed returns the name that a writer takes when it begins again: as random as the first one (the finalizer of SplitMix64).
+func renamed(writer uint64) uint64 {
+	z := writer + 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
 }
 
 func (c *Clock) tooFar(v Version, wall uint64) bool {

@@ -85,13 +85,33 @@ func TestClockNeverGoesBack(t *testing.T) {
 	w := &wall{t: time.UnixMilli(1_000_000)}
 	c := record.NewClock(w.now, 7, 5*time.Second)
 	last := c.Next(record.Version{})
-	for i, step := range []time.Duration{time.Millisecond, 0, -10 * time.Minute, time.Hour, -2 * time.Hour, 0} {
+	for i, step := range []time.Duration{time.Millisecond, 0, -4 * time.Second, time.Hour, -4 * time.Second, 0} {
 		w.move(step)
 		next := c.Next(record.Version{})
 		if !next.After(last) {
 			t.Fatalf("step %d (%v): %v is not after %v", i, step, next, last)
 		}
 		last = next
+	}
+}
+
+// A clock that had run an hour ahead is of use again once it is set right, and never stamps a version twice.
+func TestClockBeginsAgainOnceTheWallIsSetRight(t *testing.T) {
+	w := &wall{t: time.UnixMilli(1_000_000)}
+	c := record.NewClock(w.now, 7, 5*time.Second)
+	seen := map[record.Version]bool{}
+	for _, step := range []time.Duration{0, time.Hour, -time.Hour, 0, time.Hour, -time.Hour, 10 * time.Minute, -10 * time.Minute} {
+		w.move(step)
+		for range 3 {
+			v := c.Next(record.Version{})
+			if seen[v] {
+				t.Fatalf("%v was stamped twice", v)
+			}
+			seen[v] = true
+			if record.TooFarAhead(v, record.Version{}, w.now(), 5*time.Second) {
+				t.Fatalf("%v is too far ahead of %v: every node would refuse it", v, w.now())
+			}
+		}
 	}
 }
 
