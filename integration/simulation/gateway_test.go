@@ -24,18 +24,18 @@ type gateway struct {
 func (g *gateway) start() {
 	w := g.w
 	p := g.begin()
-	random := w.random(fmt.Sprint("process ", g.name, p.life))
+	purpose := fmt.Sprint("process ", g.name, p.life)
 	cl := w.consul.client(p)
 	source, err := placement.FromQueries(cl.members, w.probe(p), cl.placement, placement.SourceOptions{
-		Replicas: replicas, Log: slog.New(slog.DiscardHandler), Random: random.Float64,
+		Replicas: replicas, Log: slog.New(slog.DiscardHandler), Random: w.dice(purpose + " source"),
 	})
 	if err != nil {
 		w.fail("%s can't follow Consul: %v", g.name, err)
 		return
 	}
-	clock := record.NewClock(g.now, random.Uint64(), maxSkew)
+	clock := record.NewClock(g.now, w.random(purpose).Uint64(), maxSkew)
 	co, err := coordinator.New(source.View, &peers{by: p, silent: map[string]bool{}}, clock, coordinator.Options{
-		Replicas: replicas, Timeout: w.plan.timeout, Random: random.Float64,
+		Replicas: replicas, Timeout: w.plan.timeout, Random: w.dice(purpose + " coordinator"),
 	})
 	if err != nil {
 		w.fail("%s can't coordinate: %v", g.name, err)

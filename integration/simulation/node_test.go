@@ -67,23 +67,23 @@ func (n *node) look() *nodeParts {
 func (n *node) start() {
 	w := n.w
 	p := n.begin()
-	random := w.random(fmt.Sprint("process ", n.name, p.life))
+	purpose := fmt.Sprint("process ", n.name, p.life)
 	log := slog.New(slog.DiscardHandler)
 	disk, err := jsonstore.Open(n.disk, jsonstore.Options{Node: n.name, Disk: n.diskID(), Manual: true, SegmentBytes: w.plan.segment})
 	if err != nil {
 		w.fail("%s can't open its store: %v", n.name, err)
 		return
 	}
-	st := newSlowStore(disk, p, random)
+	st := newSlowStore(disk, p, w.random(purpose+" disk"))
 	cl := w.consul.client(p)
 	source, err := placement.FromQueries(cl.members, w.probe(p), cl.placement, placement.SourceOptions{
-		Replicas: replicas, Memory: placementFile{n.disk}, Log: log, Random: random.Float64,
+		Replicas: replicas, Memory: placementFile{n.disk}, Log: log, Random: w.dice(purpose + " source"),
 	})
 	if err != nil {
 		w.fail("%s can't follow Consul: %v", n.name, err)
 		return
 	}
-	clock := record.NewClock(n.now, random.Uint64(), maxSkew)
+	clock := record.NewClock(n.now, w.random(purpose).Uint64(), maxSkew)
 	carrier := &peers{by: p, silent: map[string]bool{}}
 	data, err := replica.New(st, replica.Options{
 		ID: n.name, Disk: n.diskID(), MaxSkew: maxSkew, Now: n.now, Clock: clock, View: source.View, Peers: carrier, Only: w.plan.has,
@@ -93,14 +93,14 @@ func (n *node) start() {
 		return
 	}
 	carrier.here = data
-	co, err := coordinator.New(source.View, carrier, clock, coordinator.Options{Replicas: replicas, Timeout: w.plan.timeout, Random: random.Float64})
+	co, err := coordinator.New(source.View, carrier, clock, coordinator.Options{Replicas: replicas, Timeout: w.plan.timeout, Random: w.dice(purpose + " coordinator")})
 	if err != nil {
 		w.fail("%s can't coordinate: %v", n.name, err)
 		return
 	}
 	k := keeper.New(keeper.Options{
 		Lock: cl, Key: cl, Members: source.Members, Replicas: replicas, RebalanceAfter: w.plan.rebalance,
-		Remembered: w.remembered(p), Progress: w.progress(p), Own: (&nodeParts{source: source}).document, LastOutage: source.Outage, Log: log, Random: random.Float64,
+		Remembered: w.remembered(p), Progress: w.progress(p), Own: (&nodeParts{source: source}).document, LastOutage: source.Outage, Log: log, Random: w.dice(purpose + " keeper"),
 	})
 	n.mu.Lock()
 	n.parts = &nodeParts{source, data, co, disk}

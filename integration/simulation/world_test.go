@@ -65,6 +65,17 @@ func (w *world) random(purpose string) *rand.Rand {
 	return rand.New(rand.NewPCG(w.seed, h.Sum64()))
 }
 
+// dice returns a generator of numbers in [0,1) that several parts may use at once.
+func (w *world) dice(purpose string) func() float64 {
+	var mu sync.Mutex // guards rng
+	rng := w.random(purpose)
+	return func() float64 {
+		mu.Lock()
+		defer mu.Unlock()
+		return rng.Float64()
+	}
+}
+
 func (w *world) node(name string) *node {
 	for _, n := range w.nodes {
 		if n.name == name {
