@@ -243,19 +243,17 @@ func checkHonest(t *testing.T, s *Store, want content, why string) (corrupt int)
 // for good, and that compaction then clears the damage away.
 func repair(t *testing.T, s *Store, d *faulty.Disk, want content, why string) {
 	t.Helper()
+	b := store.Batch{}
 	for slot := range hashring.Slots {
-		b := store.Batch{}
 		if s.Doubtful(slot) {
-			b.Drop = []int{slot}
+			b.Drop = append(b.Drop, slot)
 		}
-		for key, r := range want.records {
-			if hashring.SlotOf(key) == slot {
-				b.Records = append(b.Records, r)
-			}
-		}
-		if err := s.Apply(b); err != nil {
-			t.Fatal(err)
-		}
+	}
+	for _, r := range want.records {
+		b.Records = append(b.Records, r)
+	}
+	if err := s.Apply(b); err != nil {
+		t.Fatal(err)
 	}
 	for slot, state := range want.states {
 		if err := s.Apply(store.Batch{Slots: []store.SlotState{{Slot: slot, State: []byte(state)}}}); err != nil {
