@@ -27,7 +27,7 @@ func (g *gateway) start() {
 	purpose := fmt.Sprint("process ", g.name, p.life)
 	cl := w.consul.client(p)
 	source, err := placement.FromQueries(cl.members, w.probe(p), cl.placement, placement.SourceOptions{
-		Replicas: replicas, Log: slog.New(slog.DiscardHandler), Random: w.dice(purpose + " source"),
+		Replicas: replicas, Log: slog.New(slog.DiscardHandler), Random: w.random(purpose + " source").Float64,
 	})
 	if err != nil {
 		w.fail("%s can't follow Consul: %v", g.name, err)
@@ -35,7 +35,7 @@ func (g *gateway) start() {
 	}
 	clock := record.NewClock(g.now, w.random(purpose).Uint64(), maxSkew)
 	co, err := coordinator.New(source.View, &peers{by: p, silent: map[string]bool{}}, clock, coordinator.Options{
-		Replicas: replicas, Timeout: w.plan.timeout, Random: w.dice(purpose + " coordinator"),
+		Replicas: replicas, Timeout: w.plan.timeout, Random: w.random(purpose + " coordinator").Float64,
 	})
 	if err != nil {
 		w.fail("%s can't coordinate: %v", g.name, err)

@@ -77,7 +77,7 @@ func (n *node) start() {
 	st := newSlowStore(disk, p, w.random(purpose+" disk"))
 	cl := w.consul.client(p)
 	source, err := placement.FromQueries(cl.members, w.probe(p), cl.placement, placement.SourceOptions{
-		Replicas: replicas, Memory: placementFile{n.disk}, Log: log, Random: w.dice(purpose + " source"),
+		Replicas: replicas, Memory: placementFile{n.disk}, Log: log, Random: w.random(purpose + " source").Float64,
 	})
 	if err != nil {
 		w.fail("%s can't follow Consul: %v", n.name, err)
@@ -93,14 +93,14 @@ func (n *node) start() {
 		return
 	}
 	carrier.here = data
-	co, err := coordinator.New(source.View, carrier, clock, coordinator.Options{Replicas: replicas, Timeout: w.plan.timeout, Random: w.dice(purpose + " coordinator")})
+	co, err := coordinator.New(source.View, carrier, clock, coordinator.Options{Replicas: replicas, Timeout: w.plan.timeout, Random: w.random(purpose + " coordinator").Float64})
 	if err != nil {
 		w.fail("%s can't coordinate: %v", n.name, err)
 		return
 	}
 	k := keeper.New(keeper.Options{
 		Lock: cl, Key: cl, Members: source.Members, Replicas: replicas, RebalanceAfter: w.plan.rebalance,
-		Remembered: w.remembered(p), Progress: w.progress(p), Own: (&nodeParts{source: source}).document, LastOutage: source.Outage, Log: log, Random: w.dice(purpose + " keeper"),
+		Remembered: w.remembered(p), Progress: w.progress(p), Own: (&nodeParts{source: source}).document, LastOutage: source.Outage, Log: log, Random: w.random(purpose + " keeper").Float64,
 	})
 	n.mu.Lock()
 	n.parts = &nodeParts{source, data, co, disk}

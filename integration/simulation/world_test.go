@@ -58,22 +58,25 @@ func newWorld(seed uint64) *world {
 	return w
 }
 
-// random returns a generator of the seed for one purpose, so that what one part draws leaves the others alone.
+// random returns a generator of the seed for one purpose, so that what one part draws leaves the others alone. It is safe for
+// concurrent use.
 func (w *world) random(purpose string) *rand.Rand {
 	h := fnv.New64a()
 	h.Write([]byte(purpose))
-	return rand.New(rand.NewPCG(w.seed, h.Sum64()))
+	return rand.New(&source{pcg: rand.NewPCG(w.seed, h.Sum64())})
 }
 
-// dice returns a generator of numbers in [0,1) that several parts may use at once.
-func (w *world) dice(purpose string) func() float64 {
-	var mu sync.Mutex // guards rng
-	rng := w.random(purpose)
-	return func() float64 {
-		mu.Lock()
-		defer mu.Unlock()
-		return rng.Float64()
-	}
+// A source is a rand.Source that several goroutines may draw from.
+type source struct {
+	mu  sync.Mutex // guards pcg
+	pcg *rand.PCG
+}
+
+// Uint64 implements rand.Source.
+func (s *source) Uint64() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pcg.Uint64()
 }
 
 func (w *world) node(name string) *node {
