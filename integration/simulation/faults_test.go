@@ -29,7 +29,7 @@ var storms = []kind{{"storm", storm}, {"storm", storm}, {"storm", storm}}
 func storm(w *world, rng *rand.Rand) {
 	var parts sync.WaitGroup
 	part := func(f func(rng *rand.Rand)) {
-		own := rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64()))
+		own := rand.New(&source{pcg: rand.NewPCG(rng.Uint64(), rng.Uint64())})
 		after := exponential(rng, pick(rng, time.Millisecond, 5*time.Millisecond, 50*time.Millisecond))
 		parts.Go(func() { time.Sleep(after); f(own) })
 	}
@@ -81,7 +81,7 @@ func (w *world) disturb() {
 			continue
 		}
 		k := w.plan.kinds[rng.IntN(len(w.plan.kinds))]
-		own := rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64()))
+		own := rand.New(&source{pcg: rand.NewPCG(rng.Uint64(), rng.Uint64())})
 		w.faults.Go(func() { k.fault(w, own) })
 		if rng.IntN(3) == 0 {
 			w.sight()
