@@ -4,7 +4,8 @@
 //
 // Where data should live is written in one JSON Document, in Consul's KV under ringkv/<service>/placement. It lists nodes,
 // by id and by the identity of their disk, and carries a generation. It changes only by compare-and-set, and each change is
-// one generation more; the keeper (package node/keeper) proposes them. The document also keeps a log of the nodes of earlier
+// one generation more; the keeper (package node/keeper) proposes them. It is several more where a generation that was lost may have been
+// promised already: see Document.Above. The document also keeps a log of the nodes of earlier
 // generations, so that whoever reads it knows how it came about without having watched.
 //
 // Health is not in it. A node that is away for a minute still holds its data, so a check that fails changes who is asked and

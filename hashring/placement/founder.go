@@ -10,7 +10,7 @@ import (
 // Founder reports whether the node with this id and disk was in generation 0. Its owners alone began settled and empty;
 // it is false as well when the log no longer tells, since nobody needs to know then.
 func (d *Document) Founder(id, disk string) bool {
-	first := d.gapFree()[0]
+	first := d.generations()[0]
 	if first.Generation != 0 {
 		return false
 	}

@@ -12,7 +12,7 @@ import (
 // are the same pointers.
 type tables struct {
 	doc     *Document
-	gens    []Entry // the generations known without a gap, oldest first, the last is doc's own
+	gens    []Entry // the generations known, oldest first, the last is doc's own
 	history [][]*Config
 	ring    *hashring.Ring // of the present generation
 }
@@ -23,7 +23,7 @@ func newTables(doc *Document, prev *tables) (*tables, error) {
 	if err := doc.Validate(); err != nil {
 		return nil, err
 	}
-	t := &tables{doc: doc, gens: doc.gapFree(), history: make([][]*Config, hashring.Slots)}
+	t := &tables{doc: doc, gens: doc.generations(), history: make([][]*Config, hashring.Slots)}
 	for i := t.adopt(prev); i < len(t.gens); i++ {
 		if err := t.add(i); err != nil {
 			return nil, err
@@ -32,15 +32,9 @@ func newTables(doc *Document, prev *tables) (*tables, error) {
 	return t, nil
 }
 
-// gapFree returns the present generation and those before it without a gap, oldest first.
-func (d *Document) gapFree() []Entry {
-	gens := []Entry{{Generation: d.Generation, Replicas: d.Replicas, Nodes: d.Nodes}}
-	for _, e := range d.explicitLog() {
-		if e.Generation+1 != gens[len(gens)-1].Generation {
-			break
-		}
-		gens = append(gens, e)
-	}
+// generations returns those of the log and the present one, oldest first.
+func (d *Document) generations() []Entry {
+	gens := append([]Entry{{Generation: d.Generation, Replicas: d.Replicas, Nodes: d.Nodes}}, d.explicitLog()...)
 	slices.Reverse(gens)
 	return gens
 }
@@ -48,11 +42,15 @@ func (d *Document) gapFree() []Entry {
 // adopt takes over from prev what it knows of t's generations, and returns how many of them are done with that. It takes
 // nothing unless all that both know is the same.
 func (t *tables) adopt(prev *tables) int {
-	if prev == nil || prev.gens[0].Generation > t.gens[0].Generation {
+	if prev == nil {
 		return 0
 	}
-	both := prev.gens[min(t.gens[0].Generation-prev.gens[0].Generation, uint64(len(prev.gens))):]
-	if len(both) == 0 || len(both) > len(t.gens) || !slices.EqualFunc(both, t.gens[:len(both)], sameEntry) {
+	from := slices.IndexFunc(prev.gens, func(e Entry) bool { return e.Generation == t.gens[0].Generation })
+	if from < 0 {
+		return 0
+	}
+	both := prev.gens[from:]
+	if len(both) > len(t.gens) || !slices.EqualFunc(both, t.gens[:len(both)], sameEntry) {
 		return 0
 	}
 	t.ring = prev.ring
@@ -62,7 +60,9 @@ func (t *tables) adopt(prev *tables) int {
 	return len(both)
 }
 
-func sameEntry(a, b Entry) bool { return a.Replicas == b.Replicas && slices.Equal(a.Nodes, b.Nodes) }
+func sameEntry(a, b Entry) bool {
+	return a.Generation == b.Generation && a.Replicas == b.Replicas && slices.Equal(a.Nodes, b.Nodes)
+}
 
 // since drops what a log that begins at oldest doesn't tell.
 func since(configs []*Config, oldest uint64) []*Config {
@@ -75,7 +75,8 @@ func since(configs []*Config, oldest uint64) []*Config {
 	return slices.Clip(configs) // two successors of one document must not append into one array
 }
 
-// add appends the configs of the slots whose owners are others in generation i of t.gens than in the one before.
+// add appends the configs of the slots whose owners are others in generation i of t.gens than in the one before. Behind a gap that is
+// every slot: its owners may have been others in between.
 func (t *tables) add(i int) error {
 	g := t.gens[i]
 	members := make([]hashring.Member, len(g.Nodes))
@@ -91,13 +92,14 @@ func (t *tables) add(i int) error {
 	for _, n := range g.Nodes {
 		identity[n.ID] = Identity(n.ID, n.Disk)
 	}
+	gap := i > 0 && t.gens[i-1].Generation+1 != g.Generation
 	for slot, configs := range t.history {
 		ids := ring.Owners(slot)
 		owners := make([]string, len(ids))
 		for i, id := range ids {
 			owners[i] = identity[id]
 		}
-		if k := len(configs); k > 0 && slices.Equal(configs[k-1].Owners, owners) {
+		if k := len(configs); k > 0 && !gap && slices.Equal(configs[k-1].Owners, owners) {
 			continue
 		}
 		t.history[slot] = append(configs, &Config{Generation: g.Generation, Owners: owners})
@@ -112,7 +114,7 @@ func (t *tables) config(slot int) *Config {
 
 // Configs returns the config of each slot: its owners, and the generation at which that list last changed. Where the log
 // does not reach back that far, it is the oldest generation that the log tells without a gap, which is the
-// document's own if there is no log. The configs are shared: read only.
+// document's own if there is no log, or a gap behind it. The configs are shared: read only.
 func (d *Document) Configs() ([]*Config, error) {
 	t, err := newTables(d, nil)
 	if err != nil {
@@ -125,7 +127,8 @@ func (d *Document) Configs() ([]*Config, error) {
 	return configs, nil
 }
 
-// History returns the configs that slot has had, newest last, as far back as the log tells without a gap. It builds
+// History returns the configs that slot has had, newest last, as far back as the log tells. Where that has a gap, there may have been
+// others. It builds
 // the ring of every generation in the log, which takes milliseconds; a View has the same at hand. It panics where slot is not in
 // 0 to hashring.Slots-1, and returns nil for a document that Validate refuses.
 func (d *Document) History(slot int) []Config {

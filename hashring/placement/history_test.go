@@ -42,12 +42,13 @@ func (rings reference) history(t testing.TB, d *Document, slot int) []Config {
 	t.Helper()
 	var out []Config
 	var before []string
-	for _, g := range d.gapFree() {
+	var last uint64
+	for _, g := range d.generations() {
 		now := rings.identities(t, g, slot)
-		if !slices.Equal(now, before) {
+		if !slices.Equal(now, before) || g.Generation > last+1 {
 			out = append(out, Config{Generation: g.Generation, Owners: now})
 		}
-		before = now
+		before, last = now, g.Generation
 	}
 	return out
 }
@@ -162,6 +163,35 @@ func TestTrimRaisesOnlyConfigsOlderThanTheLog(t *testing.T) {
 	}
 }
 
+func above(t testing.TB, d *Document, generation uint64) *Document {
+	t.Helper()
+	lifted, err := d.Above(generation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lifted
+}
+
+// TestAboveMakesEveryConfigNew: whom to ask what a slot holds is known all the same.
+func TestAboveMakesEveryConfigNew(t *testing.T) {
+	d := chain(t, 1, "a", "b", "b")
+	if above(t, d, 1) != d {
+		t.Error("Above(1) of generation 2 is another document")
+	}
+	want := []Config{{0, []string{"a"}}, {1, []string{"b"}}, {8, []string{"b"}}}
+	lifted := above(t, d, 7)
+	if got := lifted.History(7); !reflect.DeepEqual(got, want) || d.Generation != 2 {
+		t.Errorf("History(7) above generation 7 = %v, want %v; the one below is at %d, want 2 still", got, want, d.Generation)
+	}
+	want = append(want, Config{9, []string{"c"}})
+	if got := next(t, lifted, list("c")).History(7); !reflect.DeepEqual(got, want) {
+		t.Errorf("History(7) of the generation that follows = %v, want %v", got, want)
+	}
+	if got, err := d.Above(MaxGeneration); err == nil {
+		t.Errorf("Above(%d) = generation %d, want an error", uint64(MaxGeneration), got.Generation)
+	}
+}
+
 func TestNextKeepsWhatEarlierGenerationsMeant(t *testing.T) {
 	d := chain(t, 3, "a b c d")
 	d.Log, d.Generation = []Entry{{Generation: 4, Nodes: list("a b c")}}, 5
@@ -257,6 +287,9 @@ func TestConfigsOverRandomChains(t *testing.T) {
 				base = d.Trim(d.Generation - min(d.Generation, uint64(r.IntN(5))))
 			}
 			d = next(t, base, step(r, d.Nodes))
+			if r.IntN(6) == 0 {
+				d = above(t, d, d.Generation+uint64(r.IntN(3)))
+			}
 			fresh, err := newTables(d, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -40,18 +40,35 @@ func follow(d *Document, nodes []Node, why string, lost, left []string) (*Docume
 		Generation: d.Generation + 1, Slots: d.Slots, Replicas: d.Replicas, Nodes: sorted(nodes), Why: clip(why), Log: log,
 		Lost: extended(d.Lost, lost), Left: extended(d.Left, left),
 	}
-	if err := next.Validate(); err != nil {
-		return nil, fmt.Errorf("generation %d: %w", next.Generation, err)
+	return next.fitted()
+}
+
+// Above returns d with a generation above that one, d itself if it has one. The log then has a gap, and every slot's config is new at the
+// generation after it, with the same owners: so nothing that was promised up to there, in whatever document, can be taken for it. As with
+// Trim, it is for documents that aren't published yet.
+func (d *Document) Above(generation uint64) (*Document, error) {
+	if d.Generation > generation {
+		return d, nil
+	}
+	lifted := *d
+	lifted.Generation = generation + 1
+	return lifted.fitted()
+}
+
+// fitted checks d, which nobody else has seen, and drops the oldest generations of its log that Consul has no room for.
+func (d *Document) fitted() (*Document, error) {
+	if err := d.Validate(); err != nil {
+		return nil, fmt.Errorf("generation %d: %w", d.Generation, err)
 	}
 	for {
-		_, err := next.Encode()
+		_, err := d.Encode()
 		switch {
 		case err == nil:
-			return next, nil
-		case len(next.Log) <= 1:
-			return nil, fmt.Errorf("generation %d: %w", next.Generation, err)
+			return d, nil
+		case len(d.Log) <= 1:
+			return nil, fmt.Errorf("generation %d: %w", d.Generation, err)
 		}
-		next.Log = next.Log[:len(next.Log)-1]
+		d.Log = d.Log[:len(d.Log)-1]
 	}
 }
 

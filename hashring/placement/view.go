@@ -113,7 +113,7 @@ func (v *View) Slot(key string) int { return hashring.SlotOf(key) }
 // Config returns the config of slot: shared, read only. It panics where slot is not in 0 to hashring.Slots-1.
 func (v *View) Config(slot int) *Config { return v.tables.config(slot) }
 
-// History returns the configs that slot has had, newest last, as far back as the document's log tells without a gap.
+// History returns the configs that slot has had, newest last, as far back as the document's log tells; see Document.History.
 func (v *View) History(slot int) []Config { return v.tables.copyHistory(slot) }
 
 // Owners returns the owners of slot in ring order: those of Config(slot), and whether each passes. It is shared: read

@@ -212,15 +212,20 @@ func (cl *client) CompareAndSet(ctx context.Context, value []byte, modified uint
 }
 
 const (
-	sessionTTL = 10 * time.Second
-	renewEvery = sessionTTL / 4
+	sessionTTL  = 10 * time.Second
+	renewEvery  = sessionTTL / 4
+	callTimeout = 5 * time.Second
 )
 
 // Hold implements keeper.Lock.
 func (cl *client) Hold(ctx context.Context, work func(context.Context)) error {
 	s := &session{by: cl.by}
 	for {
-		if err := cl.there(ctx); err != nil {
+		// A call that is lost on its way ends in time, as the real lock's calls do: else this node would never ask for the lock again.
+		limited, cancel := context.WithTimeout(ctx, callTimeout)
+		err := cl.there(limited)
+		cancel()
+		if err != nil {
 			return err
 		}
 		if cl.renew(s) {

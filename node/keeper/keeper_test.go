@@ -143,6 +143,46 @@ func TestKeeperWritesALostPlacementAgain(t *testing.T) {
 	})
 }
 
+// TestAPlacementThatConsulLostIsSoonThereAgain: nothing moves with it, so it needn't wait as changes do.
+func TestAPlacementThatConsulLostIsSoonThereAgain(t *testing.T) {
+	inBubble(t, func(w *world) {
+		_, stop := w.keep(&freeLock{})
+		defer stop()
+		w.pass("a b c")
+		w.want(5*time.Second, "0: a b c")
+		w.key.fail(errAway)
+		time.Sleep(10 * time.Second)
+		w.key.set(nil)
+		w.key.fail(nil)
+		w.wantStill(hush-time.Second, "0: a b c")
+		w.want(askEvery+2*time.Second, "1: a b c")
+		w.pass("a b c d")
+		w.wantStill(calm-hush-5*time.Second, "1: a b c") // this moves something
+		w.want(10*time.Second, "2: a b c d")
+		w.wantChain()
+	})
+}
+
+// TestKeeperWritesAboveWhatWasPromised: a generation was lost that slots of a node have promised. Nothing else is to be done, so it's found
+// at the next audit.
+func TestKeeperWritesAboveWhatWasPromised(t *testing.T) {
+	inBubble(t, func(w *world) {
+		m := &mover{w: w}
+		_, stop := w.keep(&freeLock{}, func(o *Options) { o.Progress = m.progress })
+		defer stop()
+		w.pass("a b c")
+		w.want(5*time.Second, "0: a b c")
+		m.promised.Store(2)
+		w.want(auditEvery+5*time.Second, "3: a b c")
+		w.wantStill(10*time.Minute, "3: a b c")
+		m.promised.Store(4)
+		w.key.set(nil)
+		w.want(5*time.Second, "5: a b c")
+		w.pass("a b c d")
+		w.want(5*time.Second, "6: a b c d")
+	})
+}
+
 // TestKeeperDoesNotBeginAnew where one node that remembers is slow to answer.
 func TestKeeperDoesNotBeginAnew(t *testing.T) {
 	inBubble(t, func(w *world) {

@@ -14,7 +14,7 @@ func (s *state) leave(id, disk string) (*placement.Document, error) {
 	case s.uncertain():
 		return nil, later("Consul was out of reach within the last %v", calm)
 	case s.doubt():
-		return nil, later("Consul doesn't hold the placement that nodes remember; it has to be written again first")
+		return nil, later("Consul doesn't hold all that nodes remember or have promised; the placement has to be written again first")
 	case s.held(wish{}):
 		return nil, later("generation %d has to settle first: waiting for %s", s.stored.Generation, names(s.moving()))
 	}

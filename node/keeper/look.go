@@ -76,7 +76,7 @@ func (k *Keeper) noteStuck(stuck bool) {
 // undecided reports whether nodes have to be asked what they remember before anything is decided.
 func (k *Keeper) undecided(s *state) bool {
 	if s.uncertain() {
-		return false
+		return s.quiet() && (s.stored == nil || s.doubt())
 	}
 	return s.wanted().why != "" || k.doubt || s.doubt() || s.now.Sub(k.asked) >= auditEvery
 }

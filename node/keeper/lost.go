@@ -33,8 +33,8 @@ func (s *state) lose(named []string) (*Loss, *placement.Document, error) {
 	}
 	if s.doubt() {
 		if unheard := s.unheard(base, lost); len(unheard) > 0 {
-			return nil, nil, refuse("Consul doesn't hold generation %d, which nodes remember, and not all others say what they remember: %s; start them, or name them as well",
-				base.Generation, names(unheard))
+			return nil, nil, refuse("Consul doesn't hold %s, and not all others say what they remember: %s; start them, or name them as well",
+				s.doubtful(base), names(unheard))
 		}
 	}
 	byID, joined := s.without(base, lost)
@@ -42,6 +42,9 @@ func (s *state) lose(named []string) (*Loss, *placement.Document, error) {
 		return nil, nil, refuse("no node would be left: start new nodes first")
 	}
 	doc, err := placement.NextLost(base, listed(byID), lost, describeLost(lost, joined))
+	if err == nil {
+		doc, err = doc.Above(s.promised())
+	}
 	if err != nil {
 		return nil, nil, err
 	}

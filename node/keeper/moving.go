@@ -13,6 +13,7 @@ type Progress struct {
 	Unsettled  int    `json:"slots_unsettled"`  // of those: it doesn't hold everything of them yet
 	Oldest     uint64 `json:"oldest_unsettled"` // the oldest generation that it is on its way into; Generation if it is in none
 	Fetched    int64  `json:"bytes_fetched"`    // from others since it started
+	Promised   uint64 `json:"promised"`         // no generation up to this one can be written anew: slots may have promised another
 }
 
 // Settled reports whether the node holds everything that d gives it. What it says while it goes by a later generation is no answer: a

@@ -139,6 +139,7 @@ func TestPace(t *testing.T) {
 type mover struct {
 	w         *world
 	unsettled atomic.Int64 // of each node
+	promised  atomic.Uint64
 	silent    atomic.Bool
 }
 
@@ -146,7 +147,7 @@ func (m *mover) progress(context.Context, membership.Member) (Progress, error) {
 	if m.silent.Load() {
 		return Progress{}, errors.New("no answer")
 	}
-	p := Progress{Unsettled: int(m.unsettled.Load())}
+	p := Progress{Unsettled: int(m.unsettled.Load()), Promised: m.promised.Load()}
 	if d := m.w.key.last(); d != nil {
 		p.Generation = d.Generation
 	}

@@ -9,6 +9,14 @@ import (
 	"ringkv/hashring/placement"
 )
 
+// promised are answers of nodes of which one has promised that generation.
+func promised(generation uint64, progress map[string]Progress) map[string]Progress {
+	p := progress["a"]
+	p.Promised = generation
+	progress["a"] = p
+	return progress
+}
+
 func TestLeave(t *testing.T) {
 	abcd := doc(t, "a b c", "a b c d")
 	for _, tt := range []struct {
@@ -31,6 +39,7 @@ func TestLeave(t *testing.T) {
 		{name: "a newcomer doesn't count", stored: abcd, passing: "a b c e", leaves: "b/1", refused: "only 2 other nodes"},
 		{name: "a move is under way", stored: abcd, passing: "a b c d", leaves: "b/1", progress: settledAt(1, "a b c d-2"), refused: "generation 1 has to settle first: waiting for d", later: true},
 		{name: "none is", stored: abcd, passing: "a b c d", leaves: "b/1", progress: settledAt(1, "a b c d"), want: "2: a c d"},
+		{name: "promised beyond", stored: abcd, passing: "a b c d", leaves: "b/1", progress: promised(2, settledAt(1, "a b c d")), refused: "nodes remember or have promised", later: true},
 		{name: "Consul was away", stored: abcd, passing: "a b c d", leaves: "b/1", outage: true, refused: "out of reach", later: true},
 	} {
 		s := &state{now: noon, replicas: 3, stored: tt.stored, passing: candidates(t, tt.passing), reports: answers(tt.passing, tt.stored), progress: tt.progress}
@@ -91,6 +100,8 @@ func TestLose(t *testing.T) {
 		{name: "no placement", passing: "a b", lost: "c", refused: "no placement"},
 		{name: "lost already", stored: lostA, passing: "b c d e", lost: "a", refused: "given up already"},
 		{name: "with more", stored: lostA, passing: "c d e", lost: "b", want: "2: c d e", named: "[a/1 b/1]"},
+		{name: "promised beyond, the others answer", stored: abcde, passing: "a b c d", lost: "e", progress: promised(4, settledAt(0, "a b c d")), want: "5: a b c d", named: "[e/1]", detail: "no slot loses anything"},
+		{name: "promised beyond, another is silent", stored: abcde, passing: "a b c", lost: "e", progress: promised(4, settledAt(0, "a b c")), refused: "doesn't hold generation 4, which slots of some nodes have promised, and not all others say what they remember: d"},
 		{name: "Consul forgot, the others answer", own: abcde, passing: "a b", lost: "c d e", want: "1: a b", named: "[c/1 d/1 e/1]"},
 		{name: "Consul forgot, another is silent", own: abcde, passing: "a b", lost: "c d", refused: "not all others say what they remember: e"},
 	} {

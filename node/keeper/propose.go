@@ -14,7 +14,8 @@ import (
 const (
 	settle   = 2 * time.Second  // how long a node passes before it counts: nodes started together come in together
 	patience = 10 * time.Second // how long a node that is ready waits for others that have only just come
-	calm     = time.Minute      // how long nothing is proposed after Consul was out of reach
+	calm     = time.Minute      // how long nothing is changed after Consul was out of reach
+	hush     = 5 * time.Second  // how long what it has lost isn't written again after that, or after a node came or went
 )
 
 // A candidate is a node that passes.
@@ -41,12 +42,11 @@ type state struct {
 
 // propose returns the document to write in place of s.stored and ok, or why there is none: empty if there is nothing to do.
 func propose(s *state) (doc *placement.Document, why string, ok bool) {
-	if s.uncertain() {
-		return nil, fmt.Sprintf("Consul was out of reach within the last %v", calm), false
-	}
 	newest, _ := s.newest()
 	var err error
 	switch {
+	case s.uncertain() && !s.forgotten(newest):
+		why = fmt.Sprintf("Consul was out of reach within the last %v", calm)
 	case newest == nil:
 		doc, why, err = s.begin()
 	case newest.Replicas != s.replicas:
@@ -64,6 +64,23 @@ func propose(s *state) (doc *placement.Document, why string, ok bool) {
 
 // uncertain reports whether Consul was out of reach lately, so that what it says may be old or not all there yet.
 func (s *state) uncertain() bool { return !s.outage.IsZero() && s.now.Sub(s.outage) < calm }
+
+// quiet reports whether it's long enough that Consul is back, and that a node came or went, to hear all who may know what it has lost.
+func (s *state) quiet() bool { return s.now.Sub(s.outage) >= hush && s.now.Sub(s.changed) >= hush }
+
+// forgotten reports whether Consul has plainly lost newest: it holds nothing as late, and all that pass have been heard. Then newest
+// needn't wait until all is certain, as nothing moves by writing it again, and whoever starts meanwhile knows no placement.
+func (s *state) forgotten(newest *placement.Document) bool {
+	if newest == nil || s.stored != nil && s.stored.Generation >= newest.Generation || !s.quiet() {
+		return false
+	}
+	for _, c := range s.passing {
+		if _, answered := s.reports[c.ID]; !answered {
+			return false
+		}
+	}
+	return true
+}
 
 // newest returns the document of the highest generation that anybody knows, Consul's where several know one, nil if nobody
 // knows any. It is disputed if somebody knows another one of that generation.
@@ -85,10 +102,26 @@ func (s *state) newest() (d *placement.Document, disputed bool) {
 	return d, disputed
 }
 
+// promised returns the highest generation that a slot of anybody has promised.
+func (s *state) promised() (highest uint64) {
+	for _, p := range s.progress {
+		highest = max(highest, p.Promised)
+	}
+	return highest
+}
+
 // doubt reports whether anybody knows something that Consul doesn't hold, or nobody knows anything.
 func (s *state) doubt() bool {
 	newest, disputed := s.newest()
-	return newest == nil || newest != s.stored || disputed
+	return newest == nil || newest != s.stored || disputed || s.promised() > newest.Generation
+}
+
+// doubtful says what Consul doesn't hold.
+func (s *state) doubtful(newest *placement.Document) string {
+	if promised := s.promised(); newest == s.stored && promised > newest.Generation {
+		return fmt.Sprintf("generation %d, which slots of some nodes have promised", promised)
+	}
+	return fmt.Sprintf("generation %d, which nodes remember", newest.Generation)
 }
 
 // due reports whether a keeper could have something to propose, be it possible to this one or not.
@@ -124,14 +157,21 @@ func (s *state) begin() (*placement.Document, string, error) {
 	return doc, why, err
 }
 
-// restore proposes lost once more, above everything that its nodes know.
+// restore proposes lost once more, above everything that nodes know or have promised: a generation that is gone may have been promised
+// by slots whose nodes remember less, and those would refuse another of the same number.
 func (s *state) restore(lost *placement.Document) (*placement.Document, string, error) {
 	if missing := s.missing(lost); 2*len(missing) >= len(lost.Nodes) {
-		return nil, fmt.Sprintf("Consul doesn't hold generation %d, which nodes remember; it is written again when a majority of its nodes answers: waiting for some of %s",
-			lost.Generation, names(missing)), nil
+		return nil, fmt.Sprintf("Consul doesn't hold %s; the placement is written again when a majority of its nodes answers: waiting for some of %s",
+			s.doubtful(lost), names(missing)), nil
 	}
 	why := fmt.Sprintf("generation %d was gone from Consul; written again as its nodes remember it", lost.Generation)
+	if promised := s.promised(); promised > lost.Generation {
+		why = fmt.Sprintf("generation %d written again above %d, which slots of some nodes have promised and Consul has lost", lost.Generation, promised)
+	}
 	doc, err := placement.Next(lost, lost.Nodes, why)
+	if err == nil {
+		doc, err = doc.Above(s.promised())
+	}
 	return doc, why, err
 }
 

@@ -148,7 +148,8 @@ func TestPropose(t *testing.T) {
 		quiet    float64 // seconds since the passing nodes last changed; 0 means 60
 		outage   float64 // seconds since Consul was out of reach; 0 means never
 		reports  map[string]*placement.Document
-		replicas int // 0 means 3
+		promised map[string]uint64 // the highest generation that slots of a node have promised
+		replicas int               // 0 means 3
 		want     string
 		why      string
 	}{
@@ -195,23 +196,51 @@ func TestPropose(t *testing.T) {
 		{name: "gone, a majority remembers", passing: "a b", reports: answers("a b", abc), want: "1: a b c", why: "generation 0 was gone"},
 		{name: "gone, one remembers more", passing: "a b c", reports: answers("a b", abc, "c", abcd), want: "2: a b c d", why: "generation 1 was gone"},
 		{name: "gone, a majority passes", passing: "a b c", reports: answers("a", long, "b c", abc), want: "5: a b c", why: "generation 4 was gone"},
-		{name: "gone, too few answer", own: abc, passing: "a b c", reports: answers("a", abc), want: "nothing", why: "doesn't hold generation 0, which nodes remember; it is written again when a majority of its nodes answers: waiting for some of b, c"},
+		{name: "gone, too few answer", own: abc, passing: "a b c", reports: answers("a", abc), want: "nothing", why: "doesn't hold generation 0, which nodes remember; the placement is written again when a majority of its nodes answers: waiting for some of b, c"},
 		{name: "gone, half answers", own: abcd, passing: "a b", reports: answers("a b", abcd), want: "nothing", why: "waiting for some of c, d"},
 		{name: "gone, a wiped node doesn't count", passing: "a b/2", reports: answers("a", abc, "b", nil), want: "nothing", why: "waiting for some of b, c"},
 		{name: "gone, only newcomers pass", passing: "x y", own: abc, reports: answers("x y", nil), want: "nothing", why: "waiting for some of a, b, c"},
 		{name: "gone, newcomers don't come in with it", passing: "a b c d", reports: answers("a b c", abc, "d", nil), want: "1: a b c", why: "was gone"},
 		{name: "gone, other replicas", own: abc, passing: "a b c", reports: answers("a b c", abc), replicas: 2, want: "nothing", why: "-replicas is 2 here and 3"},
 		{name: "gone just after an outage", own: abc, passing: "a b c", outage: 3, reports: answers("a b c", abc), want: "nothing", why: "out of reach"},
+		{name: "gone, but a node came just now", own: abc, passing: "a b c", outage: 6, quiet: 4, reports: answers("a b c", abc), want: "nothing", why: "out of reach"},
+		{name: "gone, soon after an outage", own: abc, passing: "a b c", outage: 5, reports: answers("a b c", abc), want: "1: a b c", why: "generation 0 was gone"},
+		{name: "gone, soon after an outage, one passes no more", own: abc, passing: "a b", outage: 5, reports: answers("a b", abc), want: "1: a b c", why: "generation 0 was gone"},
+		{name: "gone, soon after an outage, one is silent", own: abc, passing: "a b c", outage: 5, reports: answers("a b", abc), want: "nothing", why: "out of reach"},
+		{name: "gone, soon after an outage, a newcomer is silent", own: abc, passing: "a b c d", outage: 5, reports: answers("a b c", abc), want: "nothing", why: "out of reach"},
+		{name: "gone, soon after an outage, too few answer", own: abc, passing: "a", outage: 5, reports: answers("a", abc), want: "nothing", why: "waiting for some of b, c"},
+		{name: "nothing is known soon after an outage", passing: "a b c", outage: 5, reports: answers("a b c", nil), want: "nothing", why: "out of reach"},
+		{name: "restored soon after an outage", stored: abc, passing: "a b c d", outage: 5, reports: answers("a b c d", abcd), want: "2: a b c d", why: "generation 1 was gone"},
+		{name: "newcomers wait soon after an outage", stored: abc, passing: "a b c d", outage: 5, reports: answers("a b c d", abc), want: "nothing", why: "out of reach"},
+		{name: "two of one generation soon after an outage", stored: abcd, passing: "a b c d", outage: 5, reports: answers("a b d", abcd, "c", other), want: "nothing", why: "out of reach"},
+		{name: "promised beyond, soon after an outage", stored: abc, passing: "a b c", outage: 5, reports: answers("a b c", abc), promised: map[string]uint64{"b": 1}, want: "nothing", why: "out of reach"},
+
+		// Slots have promised what nobody remembers.
+		{name: "gone, promised beyond", passing: "a b c", reports: answers("a b c", abc), promised: map[string]uint64{"b": 2}, want: "3: a b c", why: "generation 0 written again above 2, which slots of some nodes have promised"},
+		{name: "gone, promised beyond by a newcomer", passing: "a b c d", reports: answers("a b c", abc, "d", nil), promised: map[string]uint64{"d": 2}, want: "3: a b c", why: "above 2"},
+		{name: "gone, promised as remembered", passing: "a b c d", reports: answers("a b c d", abcd), promised: map[string]uint64{"a": 1}, want: "2: a b c d", why: "generation 1 was gone"},
+		{name: "promised beyond", stored: abc, passing: "a b c", reports: answers("a b c", abc), promised: map[string]uint64{"a": 1, "c": 4}, want: "5: a b c", why: "generation 0 written again above 4"},
+		{name: "promised beyond, newcomers wait", stored: abc, passing: "a b c d", reports: answers("a b c d", abc), promised: map[string]uint64{"c": 1}, want: "2: a b c", why: "above 1"},
+		{name: "promised beyond, too few answer", stored: abc, passing: "a b c", reports: answers("c", abc), promised: map[string]uint64{"c": 1}, want: "nothing", why: "doesn't hold generation 1, which slots of some nodes have promised; the placement is written again when a majority of its nodes answers: waiting for some of a, b"},
+		{name: "promised as written", stored: abcd, passing: "a b c d", reports: answers("a b c d", abcd), promised: map[string]uint64{"a": 1}, want: "nothing"},
 		{name: "restored from a snapshot", stored: abc, passing: "a b c d", reports: answers("a b c d", abcd), want: "2: a b c d", why: "generation 1 was gone"},
 		{name: "restored, known by this node alone", stored: abc, own: abcd, passing: "a b c d", reports: answers("a b c", abc), want: "2: a b c d", why: "generation 1 was gone"},
 		{name: "restored, too few answer", stored: abc, own: abcd, passing: "a b d", reports: answers("a b", abc), want: "nothing", why: "waiting for some of c, d"},
 		{name: "two of one generation", stored: abcd, passing: "a b c d e", reports: answers("a b d", abcd, "c", other), want: "2: a b c d", why: "generation 1 was gone"},
-		{name: "a stranger with a higher one", stored: abc, passing: "a b c x", reports: answers("a b c", abc, "x", doc(t, "x y z", "x y z", "x y z")), want: "nothing", why: "doesn't hold generation 2, which nodes remember; it is written again when a majority of its nodes answers: waiting for some of y, z"},
+		{name: "a stranger with a higher one", stored: abc, passing: "a b c x", reports: answers("a b c", abc, "x", doc(t, "x y z", "x y z", "x y z")), want: "nothing", why: "doesn't hold generation 2, which nodes remember; the placement is written again when a majority of its nodes answers: waiting for some of y, z"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &state{
 				now: noon, replicas: cmp.Or(tt.replicas, 3), stored: tt.stored, own: tt.own, reports: tt.reports,
 				passing: candidates(t, tt.passing), changed: noon.Add(-time.Duration(cmp.Or(tt.quiet, 60) * float64(time.Second))),
+			}
+			for id, generation := range tt.promised {
+				if s.progress == nil {
+					s.progress = settledAt(0, tt.passing)
+				}
+				p := s.progress[id]
+				p.Promised = generation
+				s.progress[id] = p
 			}
 			if tt.outage != 0 {
 				s.outage = noon.Add(-time.Duration(tt.outage * float64(time.Second)))

@@ -28,9 +28,9 @@ func (c *collection) heard(config *placement.Config) (answered, left int) {
 // crippled reports whether one of the configs from base on has lost so many owners that no majority of them is left. Those
 // that are left may never have heard of a config after it that others have acted in: then not only the configs that were told of have
 // to be fenced, but all that the placement's history knows.
-func (c *collection) crippled(between map[uint64]*placement.Config, base *placement.Config) bool {
-	for generation, config := range between {
-		if _, left := c.heard(config); generation >= base.Generation && left < len(config.Owners)/2+1 {
+func (c *collection) crippled(told configs) bool {
+	for _, config := range told {
+		if _, left := c.heard(config); left < len(config.Owners)/2+1 {
 			return true
 		}
 	}

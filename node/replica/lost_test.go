@@ -120,7 +120,7 @@ func TestProgressCountsWhatIsNotSettled(t *testing.T) {
 	r.slots[7].Store(&state{Promised: config, Settled: config, History: []*placement.Config{config}})
 	later := &placement.Config{Generation: 2, Owners: []string{"b"}}
 	r.slots[8].Store(&state{Promised: later, History: []*placement.Config{config, later}})
-	want.Owned, want.Unsettled = hashring.Slots-1, hashring.Slots-2
+	want.Owned, want.Unsettled, want.Promised = hashring.Slots-1, hashring.Slots-2, 2
 	if got, _ := r.Progress(); got != want {
 		t.Errorf("Progress = %+v, want %+v: a slot settled, and one promised to others", got, want)
 	}
