@@ -220,7 +220,10 @@ const (
 func (cl *client) Hold(ctx context.Context, work func(context.Context)) error {
 	s := &session{by: cl.by}
 	for {
-		if err := cl.there(ctx); err != nil {
+		limited, cancel := context.WithTimeout(ctx, renewEvery) // what is lost on the way is never answered
+		err := cl.there(limited)
+		cancel()
+		if err != nil {
 			return err
 		}
 		if cl.renew(s) {
