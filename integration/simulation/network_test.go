@@ -163,7 +163,9 @@ func (p *peers) Send(node, addr string, req *wire.Request, deadline time.Time, t
 	c.net.mu.Lock()
 	left -= time.Duration(c.net.linkLocked(p.by.m.name, node).rng.Int64N(int64(50 * time.Microsecond)))
 	c.net.mu.Unlock()
+	c.mu.Lock() // the timer may go off before late is set
 	c.late = time.AfterFunc(left, func() { c.settle(wire.Reply{Err: fmt.Errorf("timed out: %w", wire.ErrNoAnswer)}) })
+	c.mu.Unlock()
 	p.by.m.whenAwake(c.leave)
 }
 
@@ -174,14 +176,18 @@ type call struct {
 	node, addr string
 	req        *wire.Request
 	to         chan<- wire.Reply
-	late       *time.Timer
 	once       sync.Once
+
+	mu   sync.Mutex // guards late
+	late *time.Timer
 }
 
 // settle gives the sender its one reply.
 func (c *call) settle(r wire.Reply) {
 	c.once.Do(func() {
+		c.mu.Lock()
 		c.late.Stop()
+		c.mu.Unlock()
 		c.p.hear(c.node, r.Err != nil)
 		r.Node = c.node
 		c.to <- r

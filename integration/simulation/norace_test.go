@@ -2,4 +2,7 @@
 
 package simulation
 
-const manySeeds = 2000
+const (
+	manySeeds = 2000
+	racing   = false
+)
