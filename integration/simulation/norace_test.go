@@ -4,5 +4,5 @@ package simulation
 
 const (
 	manySeeds = 2000
-	racing   = false
+	racing    = false
 )
