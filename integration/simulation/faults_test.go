@@ -298,7 +298,7 @@ func pauseOne(w *world, rng *rand.Rand) {
 func jumpClock(w *world, rng *rand.Rand) {
 	all := w.machines()
 	m := all[rng.IntN(len(all))]
-	far := pick(rng, 500*time.Millisecond, 4*time.Second)
+	far := pick(rng, 500*time.Millisecond, 4*time.Second, 10*time.Minute, time.Hour)
 	d := time.Duration(rng.Int64N(2*int64(far))) - far
 	w.trace.note(m.name, "its clock is off by %v", d)
 	m.setSkew(d)
