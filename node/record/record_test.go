@@ -143,6 +143,23 @@ func TestFarVersionIsFollowedButDragsNothing(t *testing.T) {
 	}
 }
 
+// Two keys far ahead, one further than the other: neither makes the other's successors too far ahead of what they follow.
+func TestFarVersionsOfManyKeys(t *testing.T) {
+	w := &wall{t: time.UnixMilli(1_000_000)}
+	c := record.NewClock(w.now, 7, 5*time.Second)
+	seen := map[record.Version]bool{}
+	for range 3 {
+		for _, minutes := range []int64{60, 10, 60, 30, 10} {
+			after := at(1_000_000 + minutes*60_000)
+			v := c.Next(after)
+			if !v.After(after) || record.TooFarAhead(v, after, w.now(), 5*time.Second) || seen[v] {
+				t.Fatalf("Next(%v) = %v: want a later one, not too far ahead of it, and a new one (seen: %v)", after, v, seen[v])
+			}
+			seen[v] = true
+		}
+	}
+}
+
 // What was stamped far ahead of the wall is not stamped again once the wall has come near.
 func TestFarVersionIsNotStampedAgainLater(t *testing.T) {
 	w := &wall{t: time.UnixMilli(1_000_000)}
