@@ -13,6 +13,7 @@ import (
 // each key).
 type ballot struct {
 	version record.Version
+	base    record.Version // what it was made to follow
 	config  *placement.Config
 	found   found
 }
@@ -32,7 +33,7 @@ func (o *operation) prepare() (*ballot, error) {
 func (o *operation) prepareOnce() (*ballot, error) {
 	o.c.opt.Metrics.prepared()
 	need := majority(len(o.owners)) // meets every other majority, and every write quorum
-	b := &ballot{version: o.c.clock.Next(o.above), config: o.config}
+	b := &ballot{version: o.c.clock.Next(o.above), base: o.above, config: o.config}
 	p := &preparing{o: o, again: o.candidates(), replies: make(chan wire.Reply, len(o.owners))}
 	if len(p.again) < need {
 		return nil, o.failure(ErrQuorumUnavailable, true, len(p.again), need, "could be asked")
@@ -129,7 +130,7 @@ func (p *preparing) late(need int) error {
 // accepting brings rec to the owners under the ballot.
 func (o *operation) accepting(b *ballot, rec record.Record) *storing {
 	rec.Key, rec.Version, rec.Derived = o.key, b.version, true
-	return &storing{o: o, op: wire.OpAccept, rec: rec, base: b.found.above}
+	return &storing{o: o, op: wire.OpAccept, rec: rec, base: later(b.base, b.found.above)}
 }
 
 // again is what the ballot found, to be stored once more. Clients go on knowing it by the version that it had.

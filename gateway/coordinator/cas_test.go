@@ -173,6 +173,27 @@ func TestBallotsLeftBehind(t *testing.T) {
 	})
 }
 
+// Clocks ran an hour ahead and were set right: ballots of that time are left behind, and the key is of use all the same.
+func TestBallotsLeftFarAhead(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		co := c.coordinator(1, 0, coordinator.Options{})
+		v := mustPut(t, co, "k", "v1")
+		c.messages.Wait()
+		config := c.view.Load().Config(c.view.Load().Slot("k"))
+		for _, n := range c.nodes {
+			n.clock.skew.Store(int64(time.Hour))
+		}
+		far := record.Version{HLC: uint64(time.Now().Add(time.Hour).UnixMilli()) << 16, Writer: 9}
+		c.ask(t, &wire.Request{Op: wire.OpPrepare, Config: config, Key: "k", Ballot: far})
+		for _, n := range c.nodes {
+			n.clock.skew.Store(0)
+		}
+		mustPutIf(t, co, "k", "v2", is(v))
+		mustPut(t, co, "k", "v3")
+		wantValue(t, co, "k", "v3")
+	})
+}
+
 // A plain write whose version every owner refuses, since a ballot was prepared after its query, takes another.
 func TestWriteThatABallotHasBeatenTakesAnotherVersion(t *testing.T) {
 	inCluster(t, func(t *testing.T, c *cluster) {

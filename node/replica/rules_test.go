@@ -176,6 +176,18 @@ func TestFarBallotsAreRefusedUnlessTheyFollow(t *testing.T) {
 	})
 }
 
+// A clock that ran ahead may have left a guard behind: the slot's keys must be of use before that time has come.
+func TestBallotsFollowAFarGuard(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		far, st := int(time.Now().Add(time.Hour).UnixMilli()), newStore()
+		stand(t, st, ver(far), record.Version{})
+		f := start(t, st, false)
+		f.step(step{prepare, int(time.Now().UnixMilli()), refused, far})
+		f.step(step{prepare, far + 1, ok, 0})
+		f.step(step{prepare, far + int(time.Hour.Milliseconds()), wire.TooFarAhead, 0})
+	})
+}
+
 // Up to the floor all owners hold the same, so that a tombstone and nothing at all are one.
 func TestFloorStandsForTombstones(t *testing.T) {
 	bubble(t, func(t *testing.T) {
