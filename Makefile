@@ -21,7 +21,7 @@ TESTCONTAINERS_RYUK_DISABLED ?= true
 TESTCONTAINERS_HOST_OVERRIDE ?= localhost
 export TESTCONTAINERS_RYUK_DISABLED TESTCONTAINERS_HOST_OVERRIDE
 
-.PHONY: help run build consul test unit modules process soak integration bench wrk lint vulnerabilities images consulimage docker compose up down clean
+.PHONY: help run build consul test unit modules process soak seeded integration bench wrk lint vulnerabilities images consulimage docker compose up down clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -68,6 +68,9 @@ MINUTES ?= 60
 soak: consul ## break processes, links and disks of this machine, over and over, and then MINUTES=60 of any three faults at once
 	cd integration/process && go test -count=1 -timeout 0 -tags integration -args \
 	-kills 200 -allkills 50 -hits 10 -cuts 200 -rounds 30 -minutes $(MINUTES)
+
+seeded: ## put known bugs that lose data into copies of the source: the tests must notice each; it takes an hour
+	go test -count=1 -timeout 0 -v -tags seeded ./integration/seeded
 
 # One package after the other: each brings up machines of its own.
 integration: images ## run the tests with Consul and the nodes in containers

@@ -1,0 +1,132 @@
+//go:build seeded
+
+package seeded
+
+import (
+	"strings"
+	"testing"
+)
+
+// protocolBugs are in what nodes and gateways agree on. Each names the arguments of the go test that must fail.
+var protocolBugs = []struct {
+	bug
+	tests string
+}{
+	// A corrupt or empty copy wins.
+	{bug{"damaged copy answered as absent", "node/replica/stored.go",
+		"			return record.Record{}, store.ErrCorrupt\n", "			return record.Record{Key: key}, nil\n"},
+		"./node/replica -run Damage"},
+	{bug{"empty disk taken for an empty slot", "node/replica/learn.go",
+		"	if !view.Document().Founder(r.opt.ID, r.opt.Disk) {\n		return nil\n	}\n", ""},
+		"./node/replica -run TestOnlyTheFounderBeginsEmpty"},
+	{bug{"other disk under the same name counted as the one before", "node/replica/collection.go",
+		"resp.Pulled.Node != identity:", "resp.Pulled.Node == \"\":"},
+		"./node/replica -run TestNodeOnAnotherDisk"},
+
+	// A former owner drops its copy before every owner has settled.
+	{bug{"slot dropped once one owner has settled", "node/replica/drop.go",
+		"			t.settled[identity] = true\n", "			t.settled[identity] = true\n			return nil\n"},
+		"./node/replica -run TestMovedSlotsAreFreed"},
+
+	// The ring changes between an acknowledgement and the move.
+	{bug{"key not pulled before it is used", "node/replica/admit.go", "case !s.settled() && !r.entering.ready(slot, c, key):", "case false:"},
+		"./node/replica -run TestKeyIsPulled"},
+	{bug{"one answer taken for a majority", "node/replica/collection.go", "min(len(config.Owners)/2+1, left)", "min(1, left)"},
+		"./node/replica -run TestConfigThatOnly"},
+	{bug{"config that others have promised is not asked", "node/replica/collection.go",
+		"		for _, config := range history {\n", "		for _, config := range history[:0] {\n"},
+		"./node/replica -run TestConfigThatOnly"},
+	{bug{"promise not durable", "node/replica/batch.go",
+		"	for _, slot := range slices.Sorted(maps.Keys(b.states)) {\n",
+		"	for _, slot := range slices.Sorted(maps.Keys(b.states)) {\n		if !b.states[slot].settled() {\n			continue\n		}\n"},
+		"./node/replica -run TestEveryPromise"},
+	{bug{"acknowledgements of two configs counted together", "gateway/coordinator/store.go",
+		"				s.holders, s.beaten = nil, nil\n				return s.o.follow", "				s.beaten = nil\n				return s.o.follow"},
+		"./gateway/coordinator -run Config"},
+
+	// A losing write is acknowledged.
+	{bug{"older write acknowledged", "node/replica/rules.go",
+		"	default:\n		it.answer = superseded(held.Version, own.Ballot, s.Guard)\n", "	default:\n"},
+		"./node/replica -run TestWhatIsTaken"},
+	{bug{"write covered by one that a ballot may have hidden", "node/replica/rules.go",
+		"!held.Derived && firm && free:", "!held.Derived && firm && rec.Version.After(s.Guard):"},
+		"./node/replica -run TestWhatIsTaken"},
+	{bug{"refused write-back counted as held", "gateway/coordinator/store.go",
+		"	case r.Err == nil && r.Response.Status == wire.OK:\n		s.holders",
+		"	case r.Err == nil && (r.Response.Status == wire.OK || s.op == wire.OpWriteBack && r.Response.Status == wire.Superseded):\n		s.holders"},
+		"./integration/simulation -run ^TestSimulation$ -seeds 300"},
+	{bug{"ballots left behind by pulls", "node/replica/collection.go",
+		"		best = record.Newer(best, rec)\n", "		rec.Ballot = record.Version{}\n		best = record.Newer(best, rec)\n"},
+		"./node/replica -run TestPullsBring"},
+	{bug{"record that was pulled under a ballot counted as accepted", "node/replica/firm.go",
+		"	return ok && was == acceptance{v, generation}", "	return true"},
+		"./gateway/coordinator -run TestBallotsLeftBehind"},
+	{bug{"mismatch reported before what it saw is held by a quorum", "gateway/coordinator/cas.go",
+		"			if _, err = o.confirm(b); err == nil {\n				err = preconditionFailed(before)\n			}", "			err = preconditionFailed(before)"},
+		"./gateway/coordinator -run TestMismatch"},
+
+	// Versions begin again, or are used twice.
+	{bug{"clock begins at the wall after a restart", "node/replica/replica.go", "opt.Clock.Observe(st.MaxVersion())", "_ = st.MaxVersion()"},
+		"./node/replica -run Clock"},
+	{bug{"clock begins again under the same name", "node/record/clock.go", "s.last, s.writer = 0, renamed(s.writer)", "s.last = 0"},
+		"./node/record"},
+
+	// A version from the future.
+	{bug{"version from the future taken", "node/replica/rules.go",
+		"	if !record.TooFarAhead(v, base, b.r.opt.Now(), b.r.opt.MaxSkew) {\n		return false\n	}\n	b.r", "	if v == v {\n		return false\n	}\n	b.r"},
+		"./node/replica -run Far"},
+	{bug{"successor of a version from the future refused", "node/record/clock.go", "max(hlc(now), base.HLC)", "hlc(now)"},
+		"./node/replica -run Far"},
+	{bug{"version from the future drags the clock along", "node/record/clock.go", "	if v.HLC <= wall+c.skew {\n", "	if v.HLC > 0 {\n"},
+		"./node/record"},
+
+	// A tombstone is dropped too early.
+	{bug{"guard not minded", "node/replica/rules.go",
+		"free := !own.Ballot.After(rec.Version) && rec.Version.After(s.Guard)", "free := !own.Ballot.After(rec.Version)"},
+		"./node/replica -run TestWhatIsTaken"},
+	{bug{"floor without a guard", "node/replica/guard.go", "	case floor.After(s.Guard):", "	case floor.IsZero():"},
+		"./node/replica -run TestFloorNeedsAGuard"},
+	{bug{"tombstones collected while an owner is away", "node/replica/collect.go",
+		" || len(st.others) < len(st.config.Owners)-1", ""},
+		"./node/replica -run Collected"},
+	{bug{"floor not moved by pulls", "node/replica/collection.go", "		floor = later(floor, got.Floor)\n", ""},
+		"./node/replica -run TestPullsBring"},
+
+	// A stale node pushes what others have deleted or replaced.
+	{bug{"older record taken over a newer one", "node/replica/batch.go",
+		"	newer := rec.Version.After(held.Version)\n", "	newer := !rec.Version.IsZero()\n"},
+		"./node/replica -run TestOwnersConverge|TestNodeThatWasAway"},
+	{bug{"tombstone taken for a lack", "node/replica/align.go",
+		"if rec := of(owner); rec.Version.After(d.newest.Version) {", "if rec := of(owner); rec.Exists() && rec.Version.After(d.newest.Version) {"},
+		"./node/replica -run TestOwnersConverge|TestNodeThatWasAway"},
+
+	// An empty answer of Consul is taken for the truth.
+	{bug{"empty answer believed", "hashring/membership/judge.go",
+		"	return len(next) == 0 || removed > 1 && 2*removed > total\n", "	return len(next) == 0 && total < 0\n"},
+		"./hashring/membership -run TestJudge"},
+	{bug{"quorum lowered to those that pass", "gateway/coordinator/operation.go",
+		"	o.w, o.r = o.c.quorums(len(owners))\n",
+		"	o.w, o.r = o.c.quorums(len(owners))\n	if up := len(o.candidates()); up > 0 {\n		o.w, o.r = min(o.w, up), min(o.r, up)\n	}\n"},
+		"./gateway/coordinator -run Quorum"},
+	{bug{"new cluster begun while a placement may be remembered", "node/keeper/propose.go",
+		"	case len(silent) > 0:\n", "	case len(silent) < 0:\n"},
+		"./node/keeper -run TestPropose|TestKeeperDoesNotBeginAnew"},
+
+	// Part of a write takes effect, later or twice.
+	{bug{"write tried under another version while a copy is stored", "gateway/coordinator/write.go",
+		"return s.stored == 0 && s.doubtful == 0 }", "return true }"},
+		"./integration/simulation -run ^TestSimulation$ -seeds 300"},
+	{bug{"partial write reported as nothing", "gateway/coordinator/write.go",
+		"	case s.doubtful > 0:\n", "	case s.doubtful < 0:\n"},
+		"./gateway/coordinator -run Unknown|Outcome"},
+	{bug{"body cut short stored as a value", "gateway/api/body.go",
+		"	_, err := io.ReadFull(r.Body, value)\n	return value, err\n", "	n, _ := io.ReadFull(r.Body, value)\n	return value[:n], nil\n"},
+		"./gateway/api -run Bad"},
+}
+
+// TestEachBugOfTheProtocolIsNoticed puts the bugs into a copy of the source, one at a time. It takes minutes.
+func TestEachBugOfTheProtocolIsNoticed(t *testing.T) {
+	for _, b := range protocolBugs {
+		t.Run(b.name, func(t *testing.T) { b.mustBeNoticed(t, strings.Fields(b.tests)...) })
+	}
+}
