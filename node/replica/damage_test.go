@@ -94,7 +94,7 @@ func TestWriteThatWasLostHereCannotBecomeDecided(t *testing.T) {
 // something newer. It says nothing until the others have told it what there is.
 func TestSlotsInDoubtAreRestoredFromTheOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk)
+		s := newStreetOf(t, replica.UpkeepOptions{}, nil, "a", "b", onDisk)
 		time.Sleep(10 * time.Second) // fake time
 		for i := range 50 {
 			s.write(fmt.Sprint("key", i), s.at(0), fmt.Sprint("value-", i, "."), "a", "b", onDisk)

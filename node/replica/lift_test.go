@@ -18,7 +18,7 @@ func TestAForkedSlotGoesOnAboveItsPromises(t *testing.T) {
 		time.Sleep(10 * time.Second) // fake time
 		slot := hashring.SlotOf("k")
 		s.write("k", s.at(0), "here", "a", "b", "c")
-		s.write("other", s.at(0), "there", "a", "b", "c")
+		s.write("key1", s.at(0), "there", "a", "b", "c")
 		lost := &placement.Config{Generation: 1, Owners: []string{"b/disk-b", "c/disk-c", "d/disk-d"}}
 		for _, id := range []string{"b", "c"} {
 			if resp := s.do(id, &wire.Request{Op: wire.OpPull, Config: lost, Slot: slot}); resp.Status != wire.OK {
@@ -35,7 +35,7 @@ func TestAForkedSlotGoesOnAboveItsPromises(t *testing.T) {
 			}
 			return n
 		}
-		if forked, other := serving("k"), serving("other"); forked > 1 || other != 3 {
+		if forked, other := serving("k"), serving("key1"); forked > 1 || other != 3 {
 			t.Fatalf("%d owners serve the slot, and %d another, want no majority and all", forked, other)
 		}
 		var promised uint64
