@@ -37,6 +37,10 @@ func (w *Watcher) held() *Document {
 }
 
 // judge reads value and says why it can't follow held.
+//
+// Another one of the same generation means that Consul lost what was held, and that those who wrote anew didn't know of it. What remembers placements is asked
+// by the keeper, which goes above both. Nobody asks a program that doesn't, a gateway: it goes by what Consul holds, as everybody else does, or
+// nodes would refuse it until the next generation.
 func (w *Watcher) judge(value []byte, held *Document) (*Document, error) {
 	d, err := Parse(value)
 	if err != nil {
@@ -45,7 +49,7 @@ func (w *Watcher) judge(value []byte, held *Document) (*Document, error) {
 	if err := w.agree(d); err != nil {
 		return nil, err
 	}
-	if held != nil && (d.Generation < held.Generation || d.Generation == held.Generation && !d.Same(held)) {
+	if held != nil && (d.Generation < held.Generation || w.o.Memory != nil && d.Generation == held.Generation && !d.Same(held)) {
 		return nil, fmt.Errorf("the one there is another of generation %d, while generation %d was seen already: going on with that; the keeper writes it again",
 			d.Generation, held.Generation)
 	}

@@ -130,7 +130,7 @@ func TestWatcherRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			kv, log := newFakeKV(), &logBuffer{}
-			watch(t, kv, WatcherOptions{Log: log.logger()}, func(w *Watcher) {
+			watch(t, kv, WatcherOptions{Log: log.logger(), Memory: &memory{}}, func(w *Watcher) {
 				kv.put(t, held)
 				wantSnapshot(t, w, held, true)
 				kv.set(func() { kv.answer = Answer{Index: kv.answer.Index + 1, Found: true, Value: tt.value()} })
@@ -150,6 +150,24 @@ func TestWatcherRefuses(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Consul lost a generation that only a gateway had seen, so that another of that number was written: nobody would ever
+// tell the gateway to give its own up.
+func TestWhoRemembersNothingGoesByWhatConsulHolds(t *testing.T) {
+	kv := newFakeKV()
+	lost, anew := chain(t, 3, "a b", "a b c", "a b c d"), chain(t, 3, "a b", "a b c", "a b c e")
+	watch(t, kv, WatcherOptions{}, func(w *Watcher) {
+		kv.put(t, lost)
+		wantSnapshot(t, w, lost, true)
+		kv.put(t, chain(t, 3, "a b", "a b c")) // as Consul was restored: older than what is known
+		wantSnapshot(t, w, lost, false)
+		kv.put(t, anew)
+		wantSnapshot(t, w, anew, true)
+		if err := w.Err(); err != nil {
+			t.Errorf("Err() = %v, want nil", err)
+		}
+	})
 }
 
 func encode(t testing.TB, d *Document) []byte {
