@@ -3,6 +3,7 @@ package replica_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,17 +149,17 @@ func TestCollectionIsCutOffBeforeTheFloorIsTold(t *testing.T) {
 		s.kill("c")
 		s.write("k", s.at(0), "", "a", "b")
 		time.Sleep(15 * time.Minute)
-		floors := 0
+		var floors atomic.Int64
 		s.interfere(func(_, _ string, req *wire.Request) *wire.Response {
 			if req.Op != wire.OpFloor {
 				return nil
 			}
-			floors++
+			floors.Add(1)
 			return &wire.Response{Status: wire.Overloaded, Detail: "has too much to do"}
 		})
 		s.start("c")
 		time.Sleep(15 * time.Minute)
-		if floors == 0 {
+		if floors.Load() == 0 {
 			t.Fatal("nothing was collected")
 		}
 		for _, id := range []string{"a", "b", "c"} {
