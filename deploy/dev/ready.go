@@ -73,6 +73,21 @@ func hasLeader(ctx context.Context, consul *api.Client) error {
 	return err
 }
 
+// awaitNodes returns when every node says that it serves: two of three are enough for a write to pass.
+func (p prober) awaitNodes(ctx context.Context, cfg config) error {
+	for i := range cfg.nodes {
+		url := "http://" + loopback(cfg.nodePort+i) + "/health-check"
+		err := repeat(ctx, func() error {
+			_, err := p.ask(ctx, http.MethodGet, url, "")
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("node %d does not serve: %w", cfg.nodePort+i, err)
+		}
+	}
+	return nil
+}
+
 // awaitService returns when a write and a read pass through the gateway.
 func (p prober) awaitService(ctx context.Context, gateway string) error {
 	if err := repeat(ctx, func() error { return p.roundTrip(ctx, gateway) }); err != nil {

@@ -65,7 +65,7 @@ func clearTheWay(cfg config, notes *ledger, out *terminal) error {
 // errStopped: a signal came before the cluster was ready.
 var errStopped = errors.New("stopped before it was ready")
 
-// bringUp starts Consul, the nodes and the gateway, in this order, and returns when a write and a read pass.
+// bringUp starts Consul, the nodes and the gateway, in this order, and returns when all nodes serve, and a write and a read pass.
 func bringUp(cfg config, g *group, notes *ledger, probe prober, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cfg.ready)
 	defer cancel()
@@ -88,7 +88,9 @@ func bringUp(cfg config, g *group, notes *ledger, probe prober, signals <-chan o
 	if err := startNoted(g, notes, gatewayCommand(cfg)); err != nil {
 		return err
 	}
-	err = g.unlessExit(ctx, signals, func(ctx context.Context) error { return probe.awaitService(ctx, cfg.gateway()) })
+	err = g.unlessExit(ctx, signals, func(ctx context.Context) error {
+		return errors.Join(probe.awaitNodes(ctx, cfg), probe.awaitService(ctx, cfg.gateway()))
+	})
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("not ready after %v: %w\n%s", cfg.ready, err, probe.report(cfg))
 	}
