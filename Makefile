@@ -61,7 +61,7 @@ modules:
 	@for m in $(MODULES); do echo "$$m: go vet, go test"; (cd $$m && go vet ./... && go test ./...) || exit; done
 
 # From their folder, so that all they print shows: what was done, and what this machine doesn't allow.
-process: consul
+process: consul ## break processes, links and disks of this machine, a few times each
 	cd integration/process && go test -count=1 -timeout 20m -tags integration
 
 MINUTES ?= 60
