@@ -345,6 +345,30 @@ func TestFollowsAnOwnerIntoALaterConfig(t *testing.T) {
 	})
 }
 
+// A write that one owner took before the key moved, and one of the new owners after that, is held by no quorum of either.
+func TestCopiesInTwoConfigsAreNoQuorum(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		later := &placement.Config{Generation: 1}
+		for _, n := range c.placed(c.join("d", "e", "f")) {
+			later.Owners = append(later.Owners, placement.Identity(n.ID, n.Disk))
+		}
+		c.passing(c.ids...)
+		for _, id := range []string{"b", "c"} { // they answer after a
+			n := c.nodes[id]
+			n.before(wire.OpWrite, func() {
+				n.under().Handle(&wire.Request{Op: wire.OpPull, Config: later, Key: "k"}, func(wire.Response) {})
+			})
+			c.set(id, func(n *testNode) { n.delay = 5 * time.Millisecond })
+		}
+		for _, id := range []string{"e", "f"} {
+			c.set(id, func(n *testNode) { n.deaf = true })
+		}
+		co := c.coordinator(1, 0, coordinator.Options{})
+		_, err := co.Put(t.Context(), "k", []byte("v"), "")
+		wantError(t, err, coordinator.ErrOutcomeUnknown, false)
+	})
+}
+
 func TestClientThatGoesAwayIsNotWaitedFor(t *testing.T) {
 	inCluster(t, func(t *testing.T, c *cluster) {
 		co := c.coordinator(1, 0, coordinator.Options{})

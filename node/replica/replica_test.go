@@ -393,6 +393,24 @@ func TestFarVersionsAreRefusedUnlessTheyFollow(t *testing.T) {
 	})
 }
 
+// A wall clock that was set back while the process was down makes no version older than what the disk holds.
+func TestClockGoesOnAboveWhatIsStored(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := start(t, newStore(), true)
+		now := int(time.Now().UnixMilli())
+		f.want(f.request(wire.OpWrite, "k", ver(now), "v"), wire.OK)
+		f.stop()
+		back := func() time.Time { return time.Now().Add(-3 * time.Second) }
+		clock := record.NewClock(back, 7, 5*time.Second)
+		if _, err := replica.New(f.store, replica.Options{ID: "a", Disk: "disk-a", Now: back, Clock: clock}); err != nil {
+			t.Fatal(err)
+		}
+		if v := clock.Next(record.Version{}); !v.After(ver(now)) {
+			t.Errorf("Next = %v, want one after %v, which is stored", v, ver(now))
+		}
+	})
+}
+
 func TestDamageIsNeverServedNorWrittenOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		st := newStore()
