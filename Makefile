@@ -69,7 +69,7 @@ soak: consul ## break processes, links and disks of this machine, over and over,
 	cd integration/process && go test -count=1 -timeout 0 -tags integration -args \
 	-kills 200 -allkills 50 -hits 10 -cuts 200 -rounds 30 -minutes $(MINUTES)
 
-seeded: ## put known bugs that lose data into copies of the source: the tests must notice each; it takes an hour
+seeded: ## put known bugs that lose data into copies of the source: the tests must notice each; half an hour
 	go test -count=1 -timeout 0 -v -tags seeded ./integration/seeded
 
 # One package after the other: each brings up machines of its own.
