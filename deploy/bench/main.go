@@ -46,8 +46,8 @@ func raiseFiles() error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("limit of open files: %w", err)
 	}
-	if limit.Cur < 4096 {
-		return fmt.Errorf("at most %d open files are allowed, %d are needed: ulimit -Hn raises that", limit.Cur, 4096)
+	if limit.Cur < 2*crowded {
+		return fmt.Errorf("at most %d open files are allowed, %d are needed: ulimit -Hn raises that", limit.Cur, 2*crowded)
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ func run(interrupt context.Context, cfg config, out, progress io.Writer) (err er
 		return err
 	}
 	l := launch{crew: c, programs: programs, browser: newBrowser(), cfg: cfg}
+	if cfg.faults {
+		return runFaults(ctx, l, g, out, progress)
+	}
 	return compare(ctx, l, g, out, progress)
 }
 
