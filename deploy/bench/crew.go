@@ -119,9 +119,9 @@ func (ch *child) kill() error {
 }
 
 // freeze stops the child where it is, until thaw lets it go on.
-func (ch *child) freeze() error { return ch.signal(syscall.SIGSTOP) }
+func (ch *child) freeze() error { return ch.signal(freezes) }
 
-func (ch *child) thaw() error { return ch.signal(syscall.SIGCONT) }
+func (ch *child) thaw() error { return ch.signal(thaws) }
 
 func (ch *child) signal(s syscall.Signal) error {
 	if err := ch.cmd.Process.Signal(s); err != nil {

@@ -17,7 +17,8 @@ type crowd struct {
 	seen           load    // of the crowd
 	refusals       int     // 503s that the probe was answered
 	slowestRefusal time.Duration
-	says           string // the first of them
+	strange        float64 // CPUs that other programs took
+	says           string  // the first of the 503s
 }
 
 // measureCrowds has a crowd come to write, and one to read, in each round.
@@ -31,9 +32,9 @@ func measureCrowds(ctx context.Context, l launch, g generator, sys *system, prog
 				return nil, fmt.Errorf("%d clients at once: %w", crowded, err)
 			}
 			all = append(all, c)
-			say(progress, "round %d of %d  %d clients at once, %s: %s/s good (%.0f %% of %s/s), %d refused, %d broken, p99 %s ms; 503s of the probe within, ms: %s%s",
+			say(progress, "round %d of %d  %d clients at once, %s: %s/s good (%.0f %% of %s/s), %d refused, %d broken, p99 %s ms; 503s of the probe within, ms: %s; other programs took %.2f CPUs%s",
 				round+1, l.cfg.rounds, crowded, c.method, count(c.goodput), 100*ratio(c.goodput, c.peak), count(c.peak),
-				c.seen.refused, c.seen.broken, millis(c.seen.p99), refusedWithin([]crowd{c}), c.says)
+				c.seen.refused, c.seen.broken, millis(c.seen.p99), refusedWithin([]crowd{c}), c.strange, c.says)
 		}
 	}
 	return all, nil
@@ -51,6 +52,10 @@ func measureCrowd(ctx context.Context, l launch, g generator, sys *system, w wor
 	}
 	c := crowd{method: w.method, peak: goodput(peak)}
 	w.connections = crowded
+	others, err := newOthers(sys)
+	if err != nil {
+		return crowd{}, err
+	}
 	loaded, err := g.begin(ctx, w, t, l.cfg.each)
 	if err != nil {
 		return crowd{}, err
@@ -59,6 +64,9 @@ func measureCrowd(ctx context.Context, l launch, g generator, sys *system, w wor
 	c.seen, err = loaded()
 	answers := probed()
 	if err != nil {
+		return crowd{}, err
+	}
+	if c.strange, err = others(); err != nil {
 		return crowd{}, err
 	}
 	c.goodput = goodput(c.seen)

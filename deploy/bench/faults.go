@@ -28,6 +28,7 @@ type trial struct {
 	requests, failed int           // of wrk and of the probe
 	before, after    time.Duration // longest gap
 	longest          time.Duration // that a request took
+	strange          float64       // CPUs that other programs took
 	says             string        // what the probe was first told by an answer that isn't good
 }
 
@@ -52,8 +53,8 @@ func runFaults(ctx context.Context, l launch, g generator, out, progress io.Writ
 				return fmt.Errorf("a node %s: %w", f.name, err)
 			}
 			trials[i] = append(trials[i], t)
-			say(progress, "round %d of %d  a node %s: %s requests, %d failed, longest gap %s ms (%s ms before), longest request %s ms%s",
-				round+1, l.cfg.rounds, f.name, count(float64(t.requests)), t.failed, millis(t.after), millis(t.before), millis(t.longest), t.says)
+			say(progress, "round %d of %d  a node %s: %s requests, %d failed, longest gap %s ms (%s ms before), longest request %s ms; other programs took %.2f CPUs%s",
+				round+1, l.cfg.rounds, f.name, count(float64(t.requests)), t.failed, millis(t.after), millis(t.before), millis(t.longest), t.strange, t.says)
 		}
 	}
 	crowds, err := measureCrowds(ctx, l, g, sys, progress)
@@ -75,6 +76,10 @@ func (f fault) try(ctx context.Context, l launch, g generator, sys *system, roun
 	}
 	w := workload{method: "mixed", writes: 50, values: allValues(l.cfg.keys)[0], connections: 64, gateways: 1}
 	long := 3 * l.cfg.each
+	others, err := newOthers(sys)
+	if err != nil {
+		return trial{}, err
+	}
 	began := time.Now()
 	loaded, err := g.begin(ctx, w, target{sys.dialect, sys.query, urls}, long)
 	if err != nil {
@@ -84,7 +89,12 @@ func (f fault) try(ctx context.Context, l launch, g generator, sys *system, roun
 	struck, failure := f.happen(ctx, l, sys, round%l.cfg.nodes)
 	seen, err := loaded()
 	answers := probed()
-	return trialOf(seen, answers, began, struck, began.Add(long)), errors.Join(failure, err)
+	if err := errors.Join(failure, err); err != nil {
+		return trial{}, err
+	}
+	t := trialOf(seen, answers, began, struck, began.Add(long))
+	t.strange, err = others()
+	return t, err
 }
 
 // happen strikes a node when a third of the time is over, mends it when another third is, and says when it struck.

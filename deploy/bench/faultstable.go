@@ -26,6 +26,7 @@ func writeTrials(out io.Writer, cfg config, trials [][]trial) error {
 	fmt.Fprintf(&text, "\nAll of %s, the worst of each time: %v as it is, %v with the fault, %v after it, one node of %d after the other. Load: wrk with 64 connections, "+
 		"half reads, half writes of 100 B, as many as it can; beside it a probe sends a read or a write every %v. Gap: the longest time in which no read, or no write, of the probe was answered well; before it: the same without a fault.\n",
 		some(cfg.rounds, "round"), cfg.each, cfg.each, cfg.each, cfg.nodes, every)
+	text.WriteString(warning(median(slices.Concat(trials...), func(t trial) float64 { return t.strange })))
 	_, err := io.WriteString(out, text.String())
 	return err
 }
@@ -57,6 +58,7 @@ func writeCrowds(out io.Writer, cfg config, crowds []crowd, machine string) erro
 		"Refused: answers of 4xx and 5xx, in which their times count as well; broken: connections and requests without an answer. "+
 		"Refused within: the slowest 503 that the probe was answered beside the crowd, in all rounds, and how many there were.\n",
 		some(cfg.rounds, "round"), cfg.each, machine)
+	text.WriteString(warning(median(crowds, func(c crowd) float64 { return c.strange })))
 	_, err := io.WriteString(out, text.String())
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -56,6 +57,9 @@ func newGenerator(wrk, dir string) (generator, error) {
 // run sends requests, and returns when the time is over. A request without an answer of 2xx or 3xx is an error.
 func (g generator) run(ctx context.Context, w workload, t target, each time.Duration) (load, error) {
 	seen, err := g.try(ctx, w, t, each)
+	if err == nil && seen.requests == 0 {
+		err = errors.New("no request was answered")
+	}
 	if err == nil && seen.refused+seen.broken > 0 {
 		err = fmt.Errorf("of %d requests, %d were answered 4xx or 5xx; %d failed or timed out", seen.requests, seen.refused, seen.broken)
 	}
@@ -122,8 +126,8 @@ func parseLoad(output []byte) (load, error) {
 	if err := json.Unmarshal(line, &seen); err != nil {
 		return load{}, fmt.Errorf("wrk printed no figures but %q: %w", output, err)
 	}
-	if seen.Requests == 0 || seen.Micros == 0 {
-		return load{}, fmt.Errorf("no request was answered: %s", line)
+	if seen.Micros == 0 {
+		return load{}, fmt.Errorf("wrk printed no time: %s", line)
 	}
 	e := seen.Errors
 	return load{

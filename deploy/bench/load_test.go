@@ -40,7 +40,7 @@ func TestParseLoadCountsFailures(t *testing.T) {
 
 func TestParseLoadRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ old, new, says string }{
-		"silence":        {`"requests":75456`, `"requests":0`, "no request was answered"},
+		"no time":        {`"micros":1051961`, `"micros":0`, "wrk printed no time"},
 		"another script": {`{"requests"`, `requests`, "wrk printed no figures"},
 	} {
 		got, err := parseLoad([]byte(strings.Replace(printed, test.old, test.new, 1)))

@@ -35,19 +35,3 @@ func main() {
 		os.Exit(1)
 	}
 }
-
-// raiseFiles lets the children open as many files as this user may: wrk and nginx have one for each connection.
-func raiseFiles() error {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("limit of open files: %w", err)
-	}
-	limit.Cur = limit.Max
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("limit of open files: %w", err)
-	}
-	if limit.Cur < 2*crowded {
-		return fmt.Errorf("at most %d open files are allowed, %d are needed: ulimit -Hn raises that", limit.Cur, 2*crowded)
-	}
-	return nil
-}

@@ -39,6 +39,30 @@ func (u usage) since(before usage) spent {
 	return spent{u.at.Sub(before.at), u.loaded - before.loaded, u.idle - before.idle, u.machine - before.machine}
 }
 
+// newOthers returns a function that says how many CPUs have been taken since by programs other than this one and its children.
+// Unlike usageOf it doesn't mind children that die meanwhile.
+func newOthers(sys *system) (func() (float64, error), error) {
+	began := time.Now()
+	before, err := otherTime(sys.children)
+	return func() (float64, error) {
+		after, err := otherTime(sys.children)
+		return max(0, after-before).Seconds() / time.Since(began).Seconds(), err
+	}, err
+}
+
+func otherTime(alive []*child) (time.Duration, error) {
+	machine, err := machineTime()
+	if err != nil {
+		return 0, err
+	}
+	used, err := cpuTime(alive)
+	if err != nil {
+		return 0, err
+	}
+	own, err := ownTime()
+	return machine - used - own, err
+}
+
 // memoryOf is the bytes of memory of the processes: what each has alone, and its part of what it shares (Pss), files that are
 // mapped into memory included.
 func memoryOf(children []*child) (int64, error) {
