@@ -10,7 +10,7 @@ import (
 )
 
 // ready is how long a system may take until it serves.
-const ready = time.Minute
+const ready = 2 * time.Minute
 
 // dialect is how a system is asked, by the name that kv.lua knows it by.
 type dialect string
