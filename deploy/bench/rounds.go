@@ -35,7 +35,7 @@ func measureAll(ctx context.Context, l launch, g generator, systems []*system, p
 		}
 		results = append(results, r)
 	}
-	say(progress, "%d measurements of %v in each of %d rounds: some %v", all, l.cfg.each, l.cfg.rounds,
+	say(progress, "%d measurements of %v in each of %s: some %v", all, l.cfg.each, some(l.cfg.rounds, "round"),
 		(time.Duration(all*l.cfg.rounds) * (l.cfg.each + settle + time.Second/2)).Round(10*time.Second))
 	for _, v := range allValues(l.cfg.keys) {
 		for _, s := range systems {
