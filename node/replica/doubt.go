@@ -170,7 +170,7 @@ func (w *witnesses) restorePage(ctx context.Context, pages map[string]*wire.Pull
 		return err
 	}
 	maps.DeleteFunc(keys, func(_ string, wanted bool) bool { return !wanted })
-	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(keys)), settleValues) {
+	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(keys)), mendValues) {
 		var recs []record.Record
 		for _, key := range chunk {
 			rec, err := w.newest(ctx, key)
