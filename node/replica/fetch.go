@@ -15,12 +15,12 @@ import (
 // Moving data yields to requests: after each page it rests for several times as long as the page took, here, on the way and at those who were asked. So
 // it slows down by itself where any of them is busy, and takes a small part of a node that is idle.
 const (
-	restFactor = 4
+	restFactor = 3
 	restMost   = 250 * time.Millisecond // so that one long wait isn't followed by a longer one
 )
 
 // settleValues are fetched and stored at a time for one slot. More of them share a sync and a request, and hold up a write that comes behind them for longer.
-const settleValues = wire.MaxPage
+const settleValues = wire.MaxPage / 2
 
 // A fetching is a key and who holds its newest record.
 type fetching struct{ key, identity string }

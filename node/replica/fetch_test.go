@@ -34,7 +34,7 @@ func (s *street) fill(keys []string, value []byte, ids ...string) {
 		b.Records = append(b.Records, record.Record{Key: key, Version: record.Version{HLC: 1 << 20, Writer: uint64(i + 1)}, Value: value})
 	}
 	for _, id := range ids {
-		if err := s.houses[id].store.Apply(b); err != nil {
+		if err := s.houses[id].store.(*troubledStore).Store.Apply(b); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -72,8 +72,8 @@ func TestMovesAskForPages(t *testing.T) {
 		time.Sleep(15 * time.Second)
 		s.wantSame("b", "c", "d")
 		s.wantHeld(keys[0], "value", "d")
-		if n := asked("d"); n < pages || n > pages*(3+1)+4 { // each page of three, and its values of one
-			t.Errorf("who joins asked %d times for %d records, want about once for a page and owner", n, len(keys))
+		if n := asked("d"); n < pages || n > pages*(3+2)+4 { // each page of three, and its values of one, in two lots
+			t.Errorf("who joins asked %d times for %d records, want a few times for each page", n, len(keys))
 		}
 		for _, id := range []string{"b", "c"} {
 			if n := asked(id); n == 0 || n > 6 {

@@ -19,7 +19,7 @@ import (
 
 const (
 	settleEvery = time.Second      // slots that could not be settled are tried again
-	settleSlots = 2                // at a time
+	settleSlots = 1                // at a time
 	windowTime  = 10 * time.Second // for one page, or for one lot of values
 )
 
