@@ -12,34 +12,49 @@ const searchSteps = 20_000
 // history with many unread writes what an exhaustive search may take minutes for. false proves nothing.
 func explained(ops []Op) bool {
 	s := &search{seen: map[string]bool{}, left: searchSteps}
-	read := map[string]bool{}
+	read := map[string]string{} // by value, the version under which it was seen
+	versions := map[string]bool{}
 	for _, op := range ops {
 		switch {
 		case op.Kind == Get && op.Outcome != OK || op.Outcome == Failed:
 			continue
 		case op.Kind == Get:
-			read[op.Value] = true
+			read[op.Value], versions[op.Version] = op.Version, true
 		case op.Kind == Cas && !op.mismatched():
-			read[op.Wanted] = true
+			read[op.Wanted] = cmp.Or(read[op.Wanted], "")
 		}
 		s.ops = append(s.ops, op)
 	}
-	// Those of unknown outcome come last: they are tried only where nothing else explains what is seen.
-	slices.SortStableFunc(s.ops, func(a, b Op) int {
-		if u, v := a.settled() == Never, b.settled() == Never; u != v {
-			if u {
-				return 1
-			}
-			return -1
+	for i := range s.ops { // what was read tells the version of a write that nobody answered
+		if op := &s.ops[i]; op.puts() && op.Version == "" {
+			op.Version = read[op.Value]
 		}
-		return cmp.Or(cmp.Compare(a.Version, b.Version), cmp.Compare(a.Call, b.Call))
+	}
+	// Writes that nobody read fit in before others, and those without a version are tried only where nothing else explains what is seen.
+	last := func(op Op) int {
+		switch {
+		case op.Version == "":
+			return 2
+		case op.unread(read, versions):
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(s.ops, func(a, b Op) int {
+		return cmp.Or(last(a)-last(b), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Call, b.Call))
 	})
 	s.done = make([]byte, len(s.ops))
 	s.unread = make([]bool, len(s.ops))
 	for i, op := range s.ops {
-		s.unread[i] = op.Kind == Put && op.Outcome == OK && !read[op.Value]
+		s.unread[i] = op.unread(read, versions)
 	}
 	return s.from(content{})
+}
+
+// unread reports whether o is a write that is known to have happened, and of which nothing was seen.
+func (o Op) unread(read map[string]string, versions map[string]bool) bool {
+	_, seen := read[o.Value]
+	return o.Outcome == OK && (o.Kind == Put && !seen || o.Kind == Delete && !versions[o.Version])
 }
 
 type search struct {
@@ -59,12 +74,12 @@ func (s *search) from(state content) bool {
 			s.done[i] = 0
 		}
 	}()
-	// What only looks, and sees what is there, may as well come now.
+	// What changes nothing, and sees what is there, may as well come now.
 	for again := true; again; {
 		again = false
 		bound := s.bound()
 		for i, op := range s.ops {
-			if s.done[i] == 0 && op.Call <= bound && !op.writes() && op.Kind != Loss && op.fits(state) {
+			if s.done[i] == 0 && op.Call <= bound && op.idle(state) {
 				place(i)
 				again = true
 			}
@@ -110,6 +125,17 @@ func putOrCas(op Op) string {
 		return op.Value
 	}
 	return ""
+}
+
+// idle reports whether o may have its place in a state without a change of that.
+func (o Op) idle(state content) bool {
+	switch {
+	case o.Kind == Loss:
+		return false
+	case o.Kind == Delete:
+		return !state.present && o.Outcome == OK
+	}
+	return !o.writes() && o.fits(state)
 }
 
 // fits reports whether what a get or a Cas saw is what is there.

@@ -69,6 +69,16 @@ func (n *node) crash(rng *rand.Rand, power bool) {
 	n.w.trace.note(n.name, "killed, power cut: %v", power)
 }
 
+// stop ends the node's process in order: its store is closed.
+func (n *node) stop() {
+	parts := n.look()
+	if parts == nil || n.end() == nil {
+		return
+	}
+	<-parts.closed
+	n.w.trace.note(n.name, "stopped")
+}
+
 // killAt ends the process at the n-th change of its disk from now on.
 func (n *node) killAt(ops int, rng *rand.Rand, power bool) {
 	n.disk.Before(func(op faulty.Op) error {
