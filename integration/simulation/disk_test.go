@@ -35,9 +35,23 @@ func (s *slowStore) Apply(b store.Batch) error {
 	if !s.by.alive() {
 		return errDead
 	}
+	n := s.by.m.w.node(s.by.m.name)
+	if len(b.Drop) > 0 {
+		n.newEra()
+	}
 	err := s.Store.Apply(b)
+	if len(b.Drop) > 0 {
+		n.newEra()
+	}
 	s.pass()
 	return err
+}
+
+// newEra notes that what the node holds may be older from now on: a slot that it has given up may come back without what was never decided.
+func (n *node) newEra() {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	n.eras++
 }
 
 // pass lets the time of half a write pass, and longer if the machine is paused.

@@ -110,7 +110,7 @@ func flipBits(w *world, rng *rand.Rand) {
 		w.unhurt(n)
 		return
 	}
-	n.eras++
+	n.newEra()
 	if how == "killed" {
 		n.kill(rng, false)
 	}

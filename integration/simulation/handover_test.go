@@ -12,7 +12,7 @@ import (
 // back: what was acknowledged passes through few hands. Crowds are at one of its keys all the while.
 func handOver(w *world, rng *rand.Rand) {
 	d, _ := w.consul.stored()
-	if d == nil || len(d.Nodes) <= replicas {
+	if d == nil {
 		return
 	}
 	key := w.freshest(rng)
@@ -49,6 +49,7 @@ func handOver(w *world, rng *rand.Rand) {
 	}
 	if rng.IntN(2) == 0 {
 		w.awaitSettled(owners[order[1]], hashring.SlotOf(key))
+		time.Sleep(w.plan.upkeep * 2 / 5) // what is left over is looked after by then
 	}
 	time.Sleep(exponential(rng, pick(rng, 5*time.Millisecond, 300*time.Millisecond, w.plan.upkeep/2)))
 	for _, n := range w.nodes {
@@ -61,9 +62,14 @@ func handOver(w *world, rng *rand.Rand) {
 		time.Sleep(exponential(rng, 5*time.Millisecond))
 	}
 	w.crowd(rng, key)
-	time.Sleep(exponential(rng, pick(rng, 50*time.Millisecond, 500*time.Millisecond, 2*time.Second)))
+	time.Sleep(checked + exponential(rng, pick(rng, 50*time.Millisecond, 500*time.Millisecond, 2*time.Second)))
+	w.crowd(rng, key)
+	time.Sleep(exponential(rng, 50*time.Millisecond))
 	w.crowd(rng, key)
 }
+
+// checked is when a node that is back has passed its check, as a rule.
+const checked = 700 * time.Millisecond
 
 // awaitSettled waits until the node of this identity has settled the slot, not for long.
 func (w *world) awaitSettled(identity string, slot int) {
@@ -77,17 +83,21 @@ func (w *world) awaitSettled(identity string, slot int) {
 	}
 }
 
-// placeWithout writes the next placement, without one of the nodes of the last.
+// placeWithout writes the next placement, without one of the nodes of the last, and with all that run and are not in it.
 func (w *world) placeWithout(identity string) {
 	d, modified := w.consul.stored()
-	if d == nil || !w.newest(d) || len(d.Nodes) <= replicas {
+	if d == nil || !w.newest(d) {
 		return
 	}
 	var nodes []placement.Node
-	for _, n := range d.Nodes {
-		if placement.Identity(n.ID, n.Disk) != identity {
-			nodes = append(nodes, n)
+	for _, n := range w.nodes {
+		m := n.member()
+		if id := n.identity(); id != identity && !d.Departed(id) && (d.Has(n.name, n.diskID()) || n.up()) {
+			nodes = append(nodes, placement.Node{ID: m.ID, Weight: m.Weight, Disk: m.Disk})
 		}
+	}
+	if len(nodes) < replicas {
+		return
 	}
 	w.place(d, modified, nodes)
 }

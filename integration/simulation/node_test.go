@@ -33,7 +33,7 @@ type node struct {
 	machine
 	disk  *faulty.Disk
 	disks int // so many disks it has had before this one
-	eras  int // so often its disk was damaged
+	eras  int // so often its disk was damaged, or a slot was given up; guarded by world.mu
 	port  int // of its address, which may change with a restart
 
 	// of the process that runs, nil while there is none; guarded by machine.mu

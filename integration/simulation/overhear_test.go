@@ -100,7 +100,7 @@ func interrupt(w *world, rng *rand.Rand, from string, req *wire.Request) {
 	w.crowd(rng, req.Key)
 	time.Sleep(exponential(rng, pick(rng, 5*time.Millisecond, 100*time.Millisecond, time.Second)))
 	w.crowd(rng, req.Key)
-	time.Sleep(exponential(rng, 20*time.Millisecond))
 	back()
+	time.Sleep(checked + exponential(rng, 200*time.Millisecond))
 	w.crowd(rng, req.Key)
 }

@@ -40,6 +40,7 @@ type plan struct {
 	upkeep    time.Duration // from one round to the next
 	collect   time.Duration // age of the tombstones that are given up
 	skew      time.Duration // of clocks at the start, at most
+	ahead     time.Duration // of the first gateway's clock, besides
 	behind    time.Duration // of the last gateway's clock, besides
 }
 
@@ -67,8 +68,9 @@ func newPlan(rng *rand.Rand) *plan {
 		timeout:   pick(rng, 300*time.Millisecond, time.Second, 2*time.Second),
 		rebalance: pick(rng, 0, 4*time.Second, 10*time.Second),
 		upkeep:    pick(rng, time.Second, 3*time.Second, 20*time.Second),
-		collect:   pick(rng, time.Second, 3*time.Second, 10*time.Second, 10*time.Minute),
+		collect:   pick(rng, time.Second, time.Second, 3*time.Second, 10*time.Minute),
 		skew:      pick(rng, 0, 100*time.Millisecond, 2*time.Second),
+		ahead:     pick(rng, 0, 100*time.Millisecond, 2*time.Second),
 		behind:    pick(rng, 0, 3*time.Second, 15*time.Second),
 	}
 	p.first = p.nodes - rng.IntN(2)
@@ -80,7 +82,7 @@ func newPlan(rng *rand.Rand) *plan {
 	if rng.IntN(4) > 0 {
 		p.kinds = append(p.kinds, storms...)
 	}
-	p.keys = chooseKeys(rng, pick(rng, 0, 0, 2))
+	p.keys = chooseKeys(rng, pick(rng, 0, 3, 6))
 	if rng.IntN(50) == 0 {
 		p.bulk = 0 // the slots are all there, and take the time that they take
 	} else {

@@ -67,8 +67,9 @@ func (w *world) start() {
 	for _, m := range w.machines() {
 		m.setSkew(time.Duration(rng.Int64N(int64(2*w.plan.skew+1))) - w.plan.skew)
 	}
-	slow := w.gateways[len(w.gateways)-1]
-	slow.setSkew(slow.now().Sub(time.Now()) - w.plan.behind)
+	first, last := w.gateways[0], w.gateways[len(w.gateways)-1]
+	first.setSkew(first.now().Sub(time.Now()) + w.plan.ahead)
+	last.setSkew(last.now().Sub(time.Now()) - w.plan.behind)
 	for _, n := range w.nodes[:w.plan.first] {
 		time.Sleep(exponential(rng, 20*time.Millisecond))
 		n.start()
