@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"ringkv/gateway/coordinator"
 	"ringkv/hashring"
 	"ringkv/hashring/placement"
 )
@@ -32,7 +33,12 @@ func (w *world) heal() {
 
 // converge waits until every node holds what it should: with quiet, all owners of a slot the same, and nobody else anything.
 func (w *world) converge(quiet bool) {
-	for end := time.Now().Add(convergence); ; time.Sleep(500 * time.Millisecond) {
+	end := time.Now().Add(convergence)
+	for n := 1; ; n++ {
+		time.Sleep(500 * time.Millisecond)
+		if n%40 == 0 {
+			w.look()
+		}
 		why := w.behind()
 		if why == "" {
 			why = w.unsettled()
@@ -51,6 +57,19 @@ func (w *world) converge(quiet bool) {
 		if time.Now().After(end) {
 			w.fail("not converged %v after all faults have ended: %s", convergence, why)
 			return
+		}
+	}
+}
+
+// look reads through each gateway: one that knows a generation that Consul has lost, and is never used, tells nobody of it.
+func (w *world) look() {
+	ctx, cancel := w.boundedContext()
+	defer cancel()
+	for _, g := range w.gateways {
+		if t := g.target(); t != nil {
+			for _, key := range w.plan.keys {
+				_, _ = t.co.Get(ctx, key, coordinator.ReadOptions{}) // whatever comes of it
+			}
 		}
 	}
 }
