@@ -5,19 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 
+	"ringkv/node/departure"
 	"ringkv/node/store/disk"
 )
 
-// A departure says in the data directory that the node leaves the cluster for good, so that a restart goes on with it.
-type departure struct {
+// A departing says in the data directory that the node leaves the cluster for good, so that a restart goes on with it.
+type departing struct {
 	Left bool `json:"left"` // all that it held is elsewhere
 }
 
 const departureName = "leaving.json"
 
 // departing returns how far this node is in leaving; nil if it wasn't asked to.
-func (s *storage) departing() (*departure, error) {
+func (s *storage) departing() (*departing, error) {
 	if s.dir == nil {
 		return nil, nil
 	}
@@ -25,7 +27,7 @@ func (s *storage) departing() (*departure, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	d := new(departure)
+	d := new(departing)
 	if err == nil {
 		err = json.Unmarshal(text, d)
 	}
@@ -35,8 +37,25 @@ func (s *storage) departing() (*departure, error) {
 	return d, nil
 }
 
+// leaver returns what takes this node out of the cluster; one that was asked before a restart goes on.
+func (s *storage) leaver(c *cluster, log *slog.Logger) (*departure.Leaver, error) {
+	before, err := s.departing()
+	if err != nil {
+		return nil, err
+	}
+	o := departure.Options{
+		ID: s.id, Disk: s.diskID, Asked: before != nil, Log: log,
+		Remember: func(left bool) error { return s.depart(departing{Left: left}) },
+		Document: c.document, Members: c.source.Members.Snapshot,
+	}
+	if c.keeper != nil {
+		o.Leave, o.Progress = c.keeper.Leave, c.peers.progress
+	}
+	return departure.New(o), nil
+}
+
 // depart remembers d. The memory engine remembers nothing: each start is a new node.
-func (s *storage) depart(d departure) error {
+func (s *storage) depart(d departing) error {
 	if s.dir == nil {
 		return nil
 	}

@@ -71,7 +71,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 	links := wire.NewServer(wire.ServerOptions{
 		Node: kept.id, Replicas: cfg.replicas, Cluster: cfg.service, MaxValue: int(cfg.maxValue), Logger: log, Registerer: metrics,
 	}, data)
-	leaver, err := newLeaver(kept, cluster, log)
+	leaver, err := kept.leaver(cluster, log)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	edge "ringkv/gateway/api"
 	"ringkv/hashring"
 	"ringkv/node/api"
+	"ringkv/node/departure"
 	"ringkv/node/replica"
 	"ringkv/node/store"
 )
@@ -25,7 +26,7 @@ type node struct {
 	kept     *storage
 	data     *replica.Replica
 	cluster  *cluster
-	leaver   *leaver
+	leaver   *departure.Leaver
 	draining atomic.Bool
 	broken   atomic.Pointer[string] // why the node can't serve
 }
@@ -105,27 +106,27 @@ func (n *node) status() any {
 	stats := n.kept.Stats()
 	owned, unsettled := n.data.Slots()
 	out := struct {
-		ID             string    `json:"id"`
-		Disk           string    `json:"disk"`
-		Version        string    `json:"version"`
-		Zone           string    `json:"zone,omitempty"`
-		State          string    `json:"state"`
-		Uptime         float64   `json:"uptime_seconds"`
-		Store          string    `json:"store"`
-		Keys           int       `json:"keys"`
-		Tombstones     int       `json:"tombstones"`
-		Bytes          int64     `json:"bytes"`
-		DiskBytes      int64     `json:"disk_bytes"`
-		Segments       int       `json:"segments"`
-		Damaged        int       `json:"damaged"`
-		SlotsOwned     int       `json:"slots_owned"`
-		SlotsUnsettled int       `json:"slots_unsettled"`
-		Ring           *ring     `json:"ring"`
-		Move           any       `json:"move"`              // how far this node has come with the placement; null while it knows none
-		Leaving        *leaving  `json:"leaving,omitempty"` // how far it has come in leaving for good
-		Keeper         bool      `json:"keeper"`            // this node changes the placement when that is due
-		Waiting        string    `json:"waiting,omitempty"` // why it doesn't, though it is due
-		LastContact    time.Time `json:"last_contact"`      // with Consul, or with the nodes of a fixed list
+		ID             string             `json:"id"`
+		Disk           string             `json:"disk"`
+		Version        string             `json:"version"`
+		Zone           string             `json:"zone,omitempty"`
+		State          string             `json:"state"`
+		Uptime         float64            `json:"uptime_seconds"`
+		Store          string             `json:"store"`
+		Keys           int                `json:"keys"`
+		Tombstones     int                `json:"tombstones"`
+		Bytes          int64              `json:"bytes"`
+		DiskBytes      int64              `json:"disk_bytes"`
+		Segments       int                `json:"segments"`
+		Damaged        int                `json:"damaged"`
+		SlotsOwned     int                `json:"slots_owned"`
+		SlotsUnsettled int                `json:"slots_unsettled"`
+		Ring           *ring              `json:"ring"`
+		Move           any                `json:"move"`              // how far this node has come with the placement; null while it knows none
+		Leaving        *departure.Leaving `json:"leaving,omitempty"` // how far it has come in leaving for good
+		Keeper         bool               `json:"keeper"`            // this node changes the placement when that is due
+		Waiting        string             `json:"waiting,omitempty"` // why it doesn't, though it is due
+		LastContact    time.Time          `json:"last_contact"`      // with Consul, or with the nodes of a fixed list
 	}{
 		ID: n.kept.id, Disk: n.kept.diskID, Version: version, Zone: n.cfg.zone, State: string(n.health().State),
 		Uptime: time.Since(n.started).Seconds(), Store: n.cfg.store, Keys: stats.Keys, Tombstones: stats.Tombstones,

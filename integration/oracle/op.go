@@ -17,6 +17,9 @@ const (
 	Get
 	Delete
 	Cas // a put on the condition that a certain value, or none, is there
+	// Loss is no client's: from some moment after its call on, and until its return, the key may hold what any write has left, or nothing. It stands for
+	// disks that were given up. Only CheckLinear knows it.
+	Loss
 )
 
 func (k Kind) String() string {
@@ -27,6 +30,8 @@ func (k Kind) String() string {
 		return "get"
 	case Cas:
 		return "cas"
+	case Loss:
+		return "loss"
 	default:
 		return "delete"
 	}
@@ -103,7 +108,9 @@ func (o Op) String() string {
 }
 
 // writes reports whether o may have changed its key.
-func (o Op) writes() bool { return o.Kind != Get && o.Outcome != Failed && !o.mismatched() }
+func (o Op) writes() bool {
+	return o.Kind != Get && o.Kind != Loss && o.Outcome != Failed && !o.mismatched()
+}
 
 // puts reports whether o is there to store a value.
 func (o Op) puts() bool { return o.Kind == Put || o.Kind == Cas }

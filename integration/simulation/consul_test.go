@@ -139,7 +139,7 @@ func (c *consul) checkAll() {
 	changed := false
 	for _, id := range slices.Sorted(maps.Keys(was)) {
 		e := was[id]
-		passing := c.w.answers("consul", e.Member) && !(c.flapping[id] && c.flip)
+		passing := c.w.passes("consul", e.Member) && !(c.flapping[id] && c.flip)
 		if passing != e.Passing {
 			e.Passing, changed = passing, true
 			is[id] = e

@@ -35,9 +35,23 @@ func (s *slowStore) Apply(b store.Batch) error {
 	if !s.by.alive() {
 		return errDead
 	}
+	n := s.by.m.w.node(s.by.m.name)
+	if len(b.Drop) > 0 {
+		n.newEra()
+	}
 	err := s.Store.Apply(b)
+	if len(b.Drop) > 0 {
+		n.newEra()
+	}
 	s.pass()
 	return err
+}
+
+// newEra notes that what the node holds may be older from now on: a slot that it has given up may come back without what was never decided.
+func (n *node) newEra() {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	n.eras++
 }
 
 // pass lets the time of half a write pass, and longer if the machine is paused.
@@ -67,6 +81,16 @@ func (n *node) crash(rng *rand.Rand, power bool) {
 	}
 	dying.Before(func(faulty.Op) error { return errDead })
 	n.w.trace.note(n.name, "killed, power cut: %v", power)
+}
+
+// stop ends the node's process in order: its store is closed.
+func (n *node) stop() {
+	parts := n.look()
+	if parts == nil || n.end() == nil {
+		return
+	}
+	<-parts.closed
+	n.w.trace.note(n.name, "stopped")
 }
 
 // killAt ends the process at the n-th change of its disk from now on.

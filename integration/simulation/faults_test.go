@@ -19,17 +19,18 @@ var kinds = []kind{
 	{"cut", cutLink}, {"one-way cut", cutOneWay}, {"isolate", isolate}, {"slow link", slowLink}, {"lose", loseMessages},
 	{"pause", pauseOne}, {"clock", jumpClock}, {"gateway", killGateway},
 	{"consul down", consulDown}, {"consul empty", consulEmpty}, {"consul old", consulOld}, {"stale client", staleClient}, {"flap", flapOne},
-	{"move", moveData}, {"moves", moveOften}, {"join", joinOne},
+	{"move", moveData}, {"moves", moveOften}, {"join", joinOne}, {"leave", leaveOne}, {"lost", loseSome},
+	{"sync", failSync}, {"full", fillDisk}, {"flip", flipBits},
 }
 
 // storms are several faults together at the moments that matter most. Most runs have them.
-var storms = []kind{{"storm", storm}, {"storm", storm}, {"storm", storm}}
+var storms = []kind{{"storm", storm}, {"storm", storm}, {"contend", contend}, {"hand over", handOver}}
 
 // storm moves data while some gateways go by what was before, and nodes lose their power and come back at once.
 func storm(w *world, rng *rand.Rand) {
 	var parts sync.WaitGroup
 	part := func(f func(rng *rand.Rand)) {
-		own := rand.New(&source{pcg: rand.NewPCG(rng.Uint64(), rng.Uint64())})
+		own := fork(rng)
 		after := exponential(rng, pick(rng, time.Millisecond, 5*time.Millisecond, 50*time.Millisecond))
 		parts.Go(func() { time.Sleep(after); f(own) })
 	}
@@ -74,6 +75,7 @@ func (k kind) String() string { return k.name }
 // disturb breaks things until the time is over, and waits until all of it is mended.
 func (w *world) disturb() {
 	rng := w.random("faults")
+	w.setDisturbed(true)
 	end := time.Now().Add(w.plan.length)
 	for n := 0; time.Now().Before(end); n++ {
 		time.Sleep(exponential(rng, w.plan.between))
@@ -81,13 +83,21 @@ func (w *world) disturb() {
 			continue
 		}
 		k := w.plan.kinds[rng.IntN(len(w.plan.kinds))]
-		own := rand.New(&source{pcg: rand.NewPCG(rng.Uint64(), rng.Uint64())})
+		own := fork(rng)
 		w.faults.Go(func() { k.fault(w, own) })
 		if rng.IntN(3) == 0 {
 			w.sight()
 		}
 	}
+	w.setDisturbed(false)
 	w.faults.Wait()
+}
+
+// setDisturbed notes whether more faults may begin.
+func (w *world) setDisturbed(disturbed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.disturbed = disturbed
 }
 
 // last lets the fault last for a while, with users in the middle of it.
@@ -110,6 +120,17 @@ func (m *machine) seize() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.seized || m.running == nil {
+		return false
+	}
+	m.seized = true
+	return true
+}
+
+// seizeDown is seize for a machine that is down.
+func (m *machine) seizeDown() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seized || m.running != nil {
 		return false
 	}
 	m.seized = true
@@ -177,23 +198,17 @@ func killAll(w *world, rng *rand.Rand) {
 	}
 }
 
-// wipeOne loses a disk for good. It is done once in a run, and only when all that was acknowledged has its copies.
+// wipeOne loses a disk for good, when all that was acknowledged has its copies.
 func wipeOne(w *world, rng *rand.Rand) {
 	n, release := takeNode(w, rng)
 	if n == nil {
 		return
 	}
 	defer release()
-	if d, _ := w.consul.stored(); d == nil || len(d.Nodes) < replicas || w.unsettled() != "" {
+	if !w.maySpare(n) {
 		return
 	}
-	w.mu.Lock()
-	before := w.wiped
-	w.wiped = true
-	w.mu.Unlock()
-	if before {
-		return
-	}
+	w.lose(n)
 	n.kill(rng, true)
 	n.wipe()
 	w.last(rng)
@@ -209,7 +224,7 @@ func restartOne(w *world, rng *rand.Rand) {
 	defer release()
 	w.consul.deregister(n.name)
 	time.Sleep(exponential(rng, 100*time.Millisecond))
-	n.kill(rng, false)
+	n.stop()
 	w.last(rng)
 	n.again(rng)
 }
@@ -361,34 +376,25 @@ func flapOne(w *world, rng *rand.Rand) {
 func moveData(w *world, rng *rand.Rand) {
 	w.mu.Lock()
 	w.plan.moves--
-	none, highest := w.plan.moves < 0, w.highest
+	none := w.plan.moves < 0
 	w.mu.Unlock()
 	d, modified := w.consul.stored()
-	if none || d == nil || d.Generation != highest { // nobody may build on a placement that isn't the last one
+	if none || d == nil || !w.newest(d) {
 		return
 	}
 	var up []placement.Node
 	for _, n := range w.nodes {
 		if n.up() {
-			m := n.member()
-			up = append(up, placement.Node{ID: m.ID, Weight: m.Weight, Disk: m.Disk})
+			if m := n.member(); !d.Departed(n.identity()) {
+				up = append(up, placement.Node{ID: m.ID, Weight: m.Weight, Disk: m.Disk})
+			}
 		}
 	}
 	if len(up) < replicas {
 		return
 	}
 	rng.Shuffle(len(up), func(i, j int) { up[i], up[j] = up[j], up[i] })
-	next, err := placement.Next(d, up[:replicas+rng.IntN(len(up)-replicas+1)], "an operator wants it")
-	if err != nil {
-		w.fail("no next placement: %v", err)
-		return
-	}
-	value, err := next.Encode()
-	if err != nil {
-		w.fail("no next placement: %v", err)
-		return
-	}
-	w.consul.put(value, modified)
+	w.place(d, modified, up[:replicas+rng.IntN(len(up)-replicas+1)])
 }
 
 func moveOften(w *world, rng *rand.Rand) {

@@ -62,14 +62,35 @@ func (w *world) answers(from string, m membership.Member) bool {
 	return w.net.connects(from, n.name)
 }
 
+// passes reports whether the member serves, and finds nothing wrong with itself.
+func (w *world) passes(from string, m membership.Member) bool {
+	if !w.answers(from, m) {
+		return false
+	}
+	n := w.node(m.ID)
+	parts := n.look()
+	if parts == nil {
+		return false
+	}
+	doc := parts.document()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !parts.sick && (doc == nil || !doc.IsLost(placement.Identity(m.ID, m.Disk)))
+}
+
 // probe returns a membership.Probe of a process.
-func (w *world) probe(by *process) membership.Probe {
+func (w *world) probe(by *process) membership.Probe { return w.asks(by, w.passes) }
+
+// reach is how a process asks others for what they tell whatever their check says.
+func (w *world) reach(by *process) membership.Probe { return w.asks(by, w.answers) }
+
+func (w *world) asks(by *process, answers func(string, membership.Member) bool) membership.Probe {
 	return func(ctx context.Context, m membership.Member) error {
 		d, _, _ := w.net.travel(by.m.name, m.ID)
 		if err := sleep(ctx, d); err != nil {
 			return err
 		}
-		if !by.alive() || !w.answers(by.m.name, m) {
+		if !by.alive() || !answers(by.m.name, m) {
 			return errAway
 		}
 		return nil
@@ -79,7 +100,7 @@ func (w *world) probe(by *process) membership.Probe {
 // remembered returns how a process asks others what they remember.
 func (w *world) remembered(by *process) func(context.Context, membership.Member) (*placement.Document, error) {
 	return func(ctx context.Context, m membership.Member) (*placement.Document, error) {
-		if err := w.probe(by)(ctx, m); err != nil {
+		if err := w.reach(by)(ctx, m); err != nil {
 			return nil, err
 		}
 		parts := w.node(m.ID).look()
@@ -94,7 +115,7 @@ func (w *world) remembered(by *process) func(context.Context, membership.Member)
 // progress returns how a process asks others how far they have come.
 func (w *world) progress(by *process) func(context.Context, membership.Member) (keeper.Progress, error) {
 	return func(ctx context.Context, m membership.Member) (keeper.Progress, error) {
-		if err := w.probe(by)(ctx, m); err != nil {
+		if err := w.reach(by)(ctx, m); err != nil {
 			return keeper.Progress{}, err
 		}
 		parts := w.node(m.ID).look()

@@ -1,166 +1,31 @@
 package simulation
 
 import (
-	"fmt"
+	"errors"
+	"slices"
 	"time"
 
 	"ringkv/gateway/coordinator"
-	"ringkv/hashring"
-	"ringkv/hashring/placement"
 	"ringkv/integration/oracle"
 )
 
-// convergence is how long a healed cluster may take: a keeper waits for a minute after Consul was away.
-const convergence = 4 * time.Minute
-
-// heal ends all faults.
-func (w *world) heal() {
-	w.trace.note("-", "all faults end")
-	w.net.heal()
-	w.consul.heal()
-	for _, m := range w.machines() {
-		m.setSkew(0)
-		m.resume()
-	}
-	for _, n := range w.nodes {
-		if n.look() == nil && !n.first() {
-			n.start()
-		}
-	}
+// An outcome is what there is to judge once a run is over.
+type outcome struct {
+	ops            []oracle.Op
+	answered, held []oracle.Reading
 }
 
-// converge waits until every node holds what it should: with quiet, all owners of a slot the same, and nobody else anything.
-func (w *world) converge(quiet bool) {
-	for end := time.Now().Add(convergence); ; time.Sleep(500 * time.Millisecond) {
-		why := w.behind()
-		if why == "" {
-			why = w.unsettled()
-		}
-		if why == "" && quiet {
-			why = w.different()
-		}
-		if why == "" {
-			w.trace.note("-", "converged")
-			return
-		}
-		if time.Now().After(end) {
-			w.fail("not converged %v after all faults have ended: %s", convergence, why)
-			return
-		}
-	}
-}
-
-// behind says who doesn't know the placement that it should; empty if everybody does.
-func (w *world) behind() string {
-	d, _ := w.consul.stored()
-	if d == nil {
-		return "Consul holds no placement"
-	}
-	for _, n := range w.nodes {
-		if n.first() {
-			continue
-		}
-		parts := n.look()
-		if parts == nil {
-			return n.name + " is down"
-		}
-		if !d.Has(n.name, n.diskID()) {
-			return fmt.Sprintf("%s on %s is not in generation %d", n.name, n.diskID(), d.Generation)
-		}
-		if why := w.blind(parts.source.View(), d); why != "" {
-			return n.name + " " + why
-		}
-	}
-	for _, g := range w.gateways {
-		if why := w.blind(g.source.View(), d); why != "" {
-			return g.name + " " + why
-		}
-	}
-	return ""
-}
-
-// blind says what a view doesn't show of the placement d with all its nodes well; empty if it shows all.
-func (w *world) blind(v *placement.View, d *placement.Document) string {
-	if v == nil || v.Generation() != d.Generation {
-		return fmt.Sprintf("doesn't know generation %d", d.Generation)
-	}
-	for _, away := range v.Away() {
-		return fmt.Sprintf("doesn't see that %s passes", away.ID)
-	}
-	for _, n := range v.Nodes() {
-		if is := w.node(n.ID).member().Addr; n.Addr != is {
-			return fmt.Sprintf("looks for %s at %s, and not at %s", n.ID, n.Addr, is)
-		}
-	}
-	return ""
-}
-
-// unsettled names a slot that an owner doesn't hold by the newest placement; empty if there is none.
-func (w *world) unsettled() string {
-	d, _ := w.consul.stored()
-	if d == nil {
-		return "Consul holds no placement"
-	}
-	parts := map[string]*nodeParts{}
-	for _, n := range w.nodes {
-		parts[n.name] = n.look()
-	}
-	for _, n := range d.Nodes {
-		p := parts[n.ID]
-		if p == nil {
-			return n.ID + " is down"
-		}
-		v := p.source.View()
-		if v == nil || v.Generation() != d.Generation {
-			return fmt.Sprintf("%s doesn't know generation %d", n.ID, d.Generation)
-		}
-		for slot := range hashring.Slots {
-			if !w.plan.has(slot) {
-				continue
-			}
-			if state := p.data.SlotState(slot); v.Config(slot).Owns(n.ID+"/"+n.Disk) && state != "settled" {
-				return fmt.Sprintf("%s: slot %d is %s", n.ID, slot, state)
-			}
-		}
-	}
-	return ""
-}
-
-// different names a slot of which owners hold different records, or others hold any; empty if there is none.
-func (w *world) different() string {
-	view := w.gateways[0].source.View()
-	for slot := range hashring.Slots {
-		if !w.plan.has(slot) {
-			continue
-		}
-		var digest *uint64
-		for _, n := range w.nodes {
-			parts := n.look()
-			if parts == nil {
-				continue
-			}
-			d := parts.store.Digest(slot)
-			if !view.Config(slot).Owns(n.name + "/" + n.diskID()) {
-				if d != 0 {
-					return fmt.Sprintf("%s doesn't own slot %d, and holds some of it", n.name, slot)
-				}
-				continue
-			}
-			if digest != nil && *digest != d {
-				return fmt.Sprintf("%s holds other records of slot %d than another owner", n.name, slot)
-			}
-			digest = &d
-		}
-	}
-	return ""
-}
-
-// judge holds all promises against the history and the disks.
-func (w *world) judge() {
+// conclude reads and writes everything once more, and notes what there is to judge.
+func (w *world) conclude() *outcome {
+	w.readOnce()
 	w.useOnce()
 	w.sight()
-	ops := w.history.Ops()
-	answered, held := w.readAll(), w.heldByAll()
+	return &outcome{w.history.Ops(), w.readAll(), w.heldByAll()}
+}
+
+// judge holds all promises against the history and the disks. It runs in real time: to search for an order may take long, most of all where there is none, so
+// that what finds most violations at once comes first.
+func (w *world) judge(o *outcome) {
 	var gateways []string
 	for _, g := range w.gateways {
 		gateways = append(gateways, g.name)
@@ -169,16 +34,51 @@ func (w *world) judge() {
 		what string
 		err  error
 	}{
-		{"linearizable", oracle.CheckLinear(ops, time.Minute)},
-		{"versions", oracle.CheckVersions(ops)},
+		{"versions", w.checkVersions(o.ops)},
 		{"stored versions", oracle.CheckStored(w.sights)},
-		{"values", oracle.CheckValues(ops)},
-		{"acknowledged", oracle.CheckAcked(ops, answered, gateways...)},
-		{"deleted", oracle.CheckDeleted(ops, answered, gateways...)},
-		{"copies", oracle.CheckCopies(ops, held, replicas/2+1)},
+		{"values", oracle.CheckValues(o.ops)},
+		{"acknowledged", oracle.CheckAcked(o.ops, o.answered, gateways...)},
+		{"deleted", oracle.CheckDeleted(o.ops, o.answered, gateways...)},
+		{"copies", oracle.CheckCopies(o.ops, o.held, replicas/2+1)},
+		{"a register", oracle.CheckRegister(slices.DeleteFunc(slices.Clone(o.ops), func(op oracle.Op) bool { return w.ledger.lost(op.Key) }))},
 	} {
 		if check.err != nil {
 			w.fail("%s: %v", check.what, check.err)
+		}
+	}
+	if len(w.failures) > 0 {
+		return
+	}
+	if err := oracle.CheckLinear(slices.Concat(o.ops, w.ledger.losses), time.Minute); err != nil {
+		w.fail("linearizable: %v", err)
+	}
+}
+
+// checkVersions is oracle.CheckVersions, but for what users did with a key after its loss: nobody can write something newer than what is lost.
+func (w *world) checkVersions(ops []oracle.Op) error {
+	lost := map[string]int64{}
+	for _, loss := range w.ledger.losses {
+		if at, known := lost[loss.Key]; !known || loss.Call < at {
+			lost[loss.Key] = loss.Call
+		}
+	}
+	var before, after []oracle.Op
+	for _, op := range ops {
+		switch at, known := lost[op.Key]; {
+		case !known || op.Return < at:
+			before = append(before, op)
+		case op.Client == users:
+			after = append(after, op)
+		}
+	}
+	return errors.Join(oracle.CheckVersions(before), oracle.CheckVersions(after))
+}
+
+// readOnce reads every key through every gateway before anything is written any more: nothing may be missing.
+func (w *world) readOnce() {
+	for _, g := range w.gateways {
+		for _, key := range w.plan.keys {
+			w.get(g.target(), users, key)
 		}
 	}
 }

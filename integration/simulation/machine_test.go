@@ -52,6 +52,18 @@ func (m *machine) end() *process {
 	return p
 }
 
+// endOf ends the life of p, unless it has ended already.
+func (m *machine) endOf(p *process) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.running != p {
+		return false
+	}
+	m.running = nil
+	p.cancel()
+	return true
+}
+
 // first reports whether the machine has never run, as if it were about to.
 func (m *machine) first() bool {
 	m.mu.Lock()

@@ -231,6 +231,7 @@ func (c *call) arrive() {
 			return
 		}
 		h.by.m.w.trace.message("asks", c.p.by.m.name, c.node, c.req, nil)
+		h.by.m.w.overhear(c.p.by.m.name, c.req)
 		h.handler.Handle(c.req, func(resp wire.Response) { h.by.m.whenAwake(func() { c.answer(h, resp) }) })
 	})
 }

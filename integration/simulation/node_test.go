@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"syscall"
 	"time"
 
 	"ringkv/gateway/coordinator"
 	"ringkv/hashring"
 	"ringkv/hashring/membership"
 	"ringkv/hashring/placement"
+	"ringkv/node/departure"
 	"ringkv/node/keeper"
 	"ringkv/node/record"
 	"ringkv/node/replica"
@@ -31,6 +33,7 @@ type node struct {
 	machine
 	disk  *faulty.Disk
 	disks int // so many disks it has had before this one
+	eras  int // so often its disk was damaged, or a slot was given up; guarded by world.mu
 	port  int // of its address, which may change with a restart
 
 	// of the process that runs, nil while there is none; guarded by machine.mu
@@ -43,9 +46,19 @@ type nodeParts struct {
 	data   *replica.Replica
 	co     *coordinator.Coordinator
 	store  store.Store
+	keeper *keeper.Keeper
+	leaver *departure.Leaver
+	diskID string
+	sick   bool          // its disk fails; guarded by machine.mu
+	closed chan struct{} // when the store is closed
 }
 
 func (n *node) diskID() string { return fmt.Sprint("disk", n.disks) }
+
+func (n *node) identityOn(disk int) string {
+	return placement.Identity(n.name, fmt.Sprint("disk", disk))
+}
+func (n *node) identity() string { return n.identityOn(n.disks) }
 
 func (n *node) member() membership.Member {
 	return membership.Member{
@@ -63,16 +76,36 @@ func (n *node) look() *nodeParts {
 	return n.parts
 }
 
-// start starts the node over what its disk holds: what kvnode's run does.
+// start starts the node over what its disk holds.
 func (n *node) start() {
-	w := n.w
+	n.tryStart(func(err error) { n.w.fail("%s can't start: %v", n.name, err) })
+}
+
+// tryStart does what kvnode's run does. Where that ends with an error, the node is down again, and failed is called.
+func (n *node) tryStart(failed func(error)) {
 	p := n.begin()
+	if err := n.run(p); err != nil {
+		n.endOf(p)
+		failed(err)
+	}
+}
+
+func (n *node) run(p *process) error {
+	w := n.w
 	purpose := fmt.Sprint("process ", n.name, p.life)
 	log := slog.New(slog.DiscardHandler)
+	leaving := leavingFile{n.disk}
+	asked, left, err := leaving.load()
+	if err != nil {
+		return err
+	}
+	if left { // its data directory is to be removed first
+		n.retire()
+		asked, leaving = false, leavingFile{n.disk}
+	}
 	disk, err := jsonstore.Open(n.disk, jsonstore.Options{Node: n.name, Disk: n.diskID(), Manual: true, SegmentBytes: w.plan.segment})
 	if err != nil {
-		w.fail("%s can't open its store: %v", n.name, err)
-		return
+		return fmt.Errorf("open the store: %w", err)
 	}
 	st := newSlowStore(disk, p, w.random(purpose+" disk"))
 	cl := w.consul.client(p)
@@ -80,8 +113,7 @@ func (n *node) start() {
 		Replicas: replicas, Memory: placementFile{n.disk}, Log: log, Random: w.random(purpose + " source").Float64,
 	})
 	if err != nil {
-		w.fail("%s can't follow Consul: %v", n.name, err)
-		return
+		return err
 	}
 	clock := record.NewClock(n.now, w.random(purpose).Uint64(), maxSkew)
 	carrier := &peers{by: p, silent: map[string]bool{}}
@@ -89,21 +121,24 @@ func (n *node) start() {
 		ID: n.name, Disk: n.diskID(), MaxSkew: maxSkew, Now: n.now, Clock: clock, View: source.View, Peers: carrier, Only: w.plan.has,
 	})
 	if err != nil {
-		w.fail("%s can't start its replica: %v", n.name, err)
-		return
+		return err
 	}
 	carrier.here = data
 	co, err := coordinator.New(source.View, carrier, clock, coordinator.Options{Replicas: replicas, Timeout: w.plan.timeout, Random: w.random(purpose + " coordinator").Float64})
 	if err != nil {
-		w.fail("%s can't coordinate: %v", n.name, err)
-		return
+		return err
 	}
 	k := keeper.New(keeper.Options{
 		Lock: cl, Key: cl, Members: source.Members, Replicas: replicas, RebalanceAfter: w.plan.rebalance,
 		Remembered: w.remembered(p), Progress: w.progress(p), Own: (&nodeParts{source: source}).document, LastOutage: source.Outage, Log: log, Random: w.random(purpose + " keeper").Float64,
 	})
+	parts := &nodeParts{source: source, data: data, co: co, store: disk, keeper: k, diskID: n.diskID(), closed: make(chan struct{})}
+	parts.leaver = departure.New(departure.Options{
+		ID: n.name, Disk: n.diskID(), Asked: asked, Remember: leaving.remember, Document: parts.document, Members: source.Members.Snapshot,
+		Leave: k.Leave, Progress: w.progress(p), Log: log,
+	})
 	n.mu.Lock()
-	n.parts = &nodeParts{source, data, co, disk}
+	n.parts = parts
 	n.mu.Unlock()
 	w.net.serve(n.member().Addr, p, data)
 	w.trace.note(n.name, "starts, life %d, %s, at %s", p.life, n.diskID(), n.member().Addr)
@@ -120,6 +155,8 @@ func (n *node) start() {
 			})
 		},
 		func() error { return n.register(p, cl) },
+		func() error { return n.leave(p, parts.leaver) },
+		func() error { return n.watchDisk(p, parts) },
 	)
 	w.lives.Go(func() {
 		committed := make(chan error, 1)
@@ -128,10 +165,34 @@ func (n *node) start() {
 		p.work.Wait()
 		stopCommitting()
 		<-committed
-		if err := disk.Close(); err != nil && !errors.Is(err, errDead) {
+		if err := disk.Close(); err != nil && !errors.Is(err, errDead) && !diskFault(err) {
 			w.fail("%s can't close its store: %v", n.name, err)
 		}
+		close(parts.closed)
 	})
+	return nil
+}
+
+// diskFault reports whether err is one that a fault has put there.
+func diskFault(err error) bool {
+	return errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, store.ErrFailed)
+}
+
+// damage reports whether anything is known to be damaged of the slots that the run has.
+func (p *nodeParts) damage(plan *plan) (damaged bool) {
+	for slot := range hashring.Slots {
+		if !plan.has(slot) {
+			continue
+		}
+		err := p.store.Heads(slot, "", func(_ string, h store.Head) bool {
+			damaged = damaged || h.Damaged
+			return !damaged
+		})
+		if damaged = damaged || err != nil; damaged {
+			break
+		}
+	}
+	return damaged
 }
 
 // apart runs the parts of a process, each from a moment of its own on, so that no two of their timers ever go off together.

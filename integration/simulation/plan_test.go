@@ -19,6 +19,7 @@ type plan struct {
 	nodes, first int // machines for nodes, and how many of them start at once
 	gateways     int
 	keys         []string
+	mix          mix
 	pace         time.Duration // mean, from one operation of a user to the next while something happens
 	early        bool          // faults begin before there is a placement
 	length       time.Duration // of the faults
@@ -39,16 +40,22 @@ type plan struct {
 	upkeep    time.Duration // from one round to the next
 	collect   time.Duration // age of the tombstones that are given up
 	skew      time.Duration // of clocks at the start, at most
+	ahead     time.Duration // of the first gateway's clock, besides
+	behind    time.Duration // of the last gateway's clock, besides
 }
+
+// A mix says how many of twenty operations are of which kind; the others are reads.
+type mix struct{ deletes, swaps, puts int }
 
 func newPlan(rng *rand.Rand) *plan {
 	p := &plan{
 		nodes:    4 + rng.IntN(2),
-		gateways: 2,
+		gateways: 3,
 		early:    rng.IntN(4) == 0,
 		length:   time.Duration(15+rng.IntN(20)) * time.Second,
 		between:  pick(rng, 300*time.Millisecond, time.Second, 2*time.Second),
 		moves:    2 + rng.IntN(6),
+		mix:      pick(rng, mix{2, 3, 6}, mix{1, 8, 5}, mix{6, 2, 6}),
 		pace:     pick(rng, 500*time.Microsecond, 3*time.Millisecond, 10*time.Millisecond),
 
 		bulk:      pick(rng, 0, 50*time.Millisecond, time.Second),
@@ -57,12 +64,14 @@ func newPlan(rng *rand.Rand) *plan {
 		slow:      pick(rng, 0, 0, time.Millisecond, 10*time.Millisecond),
 		lag:       pick(rng, time.Millisecond, time.Millisecond, 50*time.Millisecond, time.Second),
 		sync:      pick(rng, 20*time.Microsecond, 200*time.Microsecond, 2*time.Millisecond),
-		segment:   pick[int64](rng, 0, 256<<10),
+		segment:   pick[int64](rng, 0, 16<<10, 256<<10),
 		timeout:   pick(rng, 300*time.Millisecond, time.Second, 2*time.Second),
 		rebalance: pick(rng, 0, 4*time.Second, 10*time.Second),
-		upkeep:    pick(rng, 3*time.Second, 20*time.Second),
-		collect:   pick(rng, 3*time.Second, 10*time.Second, 10*time.Minute),
+		upkeep:    pick(rng, time.Second, 3*time.Second, 20*time.Second),
+		collect:   pick(rng, time.Second, time.Second, 3*time.Second, 10*time.Minute),
 		skew:      pick(rng, 0, 100*time.Millisecond, 2*time.Second),
+		ahead:     pick(rng, 0, 100*time.Millisecond, 2*time.Second),
+		behind:    pick(rng, 0, 3*time.Second, 15*time.Second),
 	}
 	p.first = p.nodes - rng.IntN(2)
 	for _, k := range kinds {
@@ -73,7 +82,7 @@ func newPlan(rng *rand.Rand) *plan {
 	if rng.IntN(4) > 0 {
 		p.kinds = append(p.kinds, storms...)
 	}
-	p.keys = chooseKeys(rng)
+	p.keys = chooseKeys(rng, pick(rng, 0, 3, 6))
 	if rng.IntN(50) == 0 {
 		p.bulk = 0 // the slots are all there, and take the time that they take
 	} else {
@@ -90,21 +99,20 @@ func (p *plan) has(slot int) bool { return p.slots == nil || p.slots[slot] }
 
 func pick[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }
 
-// chooseKeys returns four keys, of which two share a slot.
-func chooseKeys(rng *rand.Rand) []string {
-	bySlot := map[int]string{}
-	var others []string
-	for i := rng.IntN(100_000); ; i++ {
+// chooseKeys returns four keys, of which two share a slot, and some more of each of the three slots.
+func chooseKeys(rng *rand.Rand, more int) (keys []string) {
+	bySlot := map[int][]string{}
+	var first []int // slots, in the order in which they were found
+	for i := rng.IntN(100_000); len(keys) == 0; i++ {
 		key := fmt.Sprint("k", i)
 		slot := hashring.SlotOf(key)
-		if first, taken := bySlot[slot]; taken && len(others) >= 2 {
-			if others[0] != first && others[1] != first {
-				return []string{first, key, others[0], others[1]}
-			}
+		if bySlot[slot] = append(bySlot[slot], key); len(bySlot[slot]) == 1 && len(first) < 2 {
+			first = append(first, slot)
 		}
-		bySlot[slot] = key
-		if len(others) < 2 {
-			others = append(others, key)
+		if len(bySlot[slot]) == 2+more && slot != first[0] && slot != first[1] {
+			keys = append(bySlot[slot], bySlot[first[0]]...)
+			keys = append(keys, bySlot[first[1]]...)
 		}
 	}
+	return keys
 }

@@ -14,19 +14,24 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(400 << 20))
+	var o *outcome
 	synctest.Test(t, func(*testing.T) {
 		w = newWorld(seed)
-		w.run()
+		o = w.run()
 	})
+	if o != nil {
+		w.judge(o)
+	}
 	return w
 }
 
-// run is one run from its beginning to its end.
-func (w *world) run() {
+// run is one run from its beginning to its end. It returns nil where it went so wrong that there is nothing to judge.
+func (w *world) run() (o *outcome) {
 	w.trace.note("-", "%+v", *w.plan)
 	done, stop := make(chan struct{}), make(chan struct{})
 	var running sync.WaitGroup
 	w.lives.Go(func() { w.consul.run(done) })
+	w.lives.Go(func() { w.tend(done) })
 	w.start()
 	for i := range users {
 		running.Go(func() { w.use(i, stop) })
@@ -40,15 +45,20 @@ func (w *world) run() {
 	time.Sleep(3 * time.Second)
 	close(stop)
 	running.Wait()
+	w.sight() // which finds what is damaged, so that it's repaired
 	w.converge(true)
 	if len(w.failures) == 0 {
-		w.judge()
+		o = w.conclude()
 	}
+	w.mu.Lock()
+	w.ended = true
+	w.mu.Unlock()
 	close(done)
 	for _, m := range w.machines() {
 		m.end()
 	}
 	w.lives.Wait()
+	return o
 }
 
 // start starts the machines, each at a time of its own.
@@ -57,6 +67,9 @@ func (w *world) start() {
 	for _, m := range w.machines() {
 		m.setSkew(time.Duration(rng.Int64N(int64(2*w.plan.skew+1))) - w.plan.skew)
 	}
+	first, last := w.gateways[0], w.gateways[len(w.gateways)-1]
+	first.setSkew(first.now().Sub(time.Now()) + w.plan.ahead)
+	last.setSkew(last.now().Sub(time.Now()) - w.plan.behind)
 	for _, n := range w.nodes[:w.plan.first] {
 		time.Sleep(exponential(rng, 20*time.Millisecond))
 		n.start()

@@ -46,8 +46,34 @@ func (w *world) use(user int, done <-chan struct{}) {
 func (w *world) take(key string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.flying[key] >= mostFlying {
+		return false
+	}
 	w.left[key]--
 	return w.left[key] >= 0
+}
+
+// unknownCost is how many operations one whose outcome is unknown counts for: each doubles what the search for an order has to try.
+const (
+	unknownCost = 12
+	mostFlying  = 5 // operations under way on one key, for the same reason
+)
+
+// fly notes that one more operation on key is under way.
+func (w *world) fly(key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flying[key]++
+}
+
+// land notes that one has ended.
+func (w *world) land(key string, outcome oracle.Outcome) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flying[key]--
+	if outcome == oracle.Unknown {
+		w.left[key] -= unknownCost
+	}
 }
 
 // hot returns the key that everybody is at now.
@@ -59,17 +85,21 @@ func (w *world) hot() string {
 
 // operate does one operation on key through some machine.
 func (w *world) operate(rng *rand.Rand, user, n int, key string) {
-	t := w.target(rng)
+	w.operateThrough(w.target(rng), rng, user, n, key)
+}
+
+func (w *world) operateThrough(t *target, rng *rand.Rand, user, n int, key string) {
 	what := rng.IntN(20)
+	mix := w.plan.mix
 	if t == nil || !w.take(key) {
 		return
 	}
 	switch {
-	case what < 2:
+	case what < mix.deletes:
 		w.remove(t, user, key)
-	case what < 5:
+	case what < mix.deletes+mix.swaps:
 		w.swap(t, user, key, oracle.MakeValue(key, user, n, 0))
-	case what < 11:
+	case what < mix.deletes+mix.swaps+mix.puts:
 		w.put(t, user, key, oracle.MakeValue(key, user, n, 0))
 	default:
 		w.get(t, user, key)
@@ -82,9 +112,9 @@ type target struct {
 	co *coordinator.Coordinator
 }
 
-// target returns a gateway, or now and then a node; nil where the one chosen is down.
+// target returns a gateway, or now and then a node; nil where the one chosen is down. The last gateway is left to late comers.
 func (w *world) target(rng *rand.Rand) *target {
-	g, n := w.gateways[rng.IntN(len(w.gateways))], w.nodes[rng.IntN(len(w.nodes))]
+	g, n := w.gateways[rng.IntN(len(w.gateways)-1)], w.nodes[rng.IntN(len(w.nodes))]
 	if rng.IntN(4) > 0 {
 		return g.target()
 	}
@@ -123,7 +153,8 @@ func (w *world) swap(t *target, user int, key, value string) {
 	}
 	text := fmt.Sprintf("user %d: %v %s %s in place of %v", user, oracle.Cas, key, value, seen.Known())
 	w.trace.note(t.by.m.name, "%s", text)
-	op := running{w.history.BeginCas(user, key, value, string(seen.Value), !seen.Exists()), text}
+	w.fly(key)
+	op := running{w.history.BeginCas(user, key, value, string(seen.Value), !seen.Exists()), key, text}
 	v, err := t.co.PutIf(t.by.ctx, key, []byte(value), "", func(present record.Record) bool {
 		return present.Exists() == seen.Exists() && (!seen.Exists() || present.Known() == seen.Known())
 	})
@@ -161,13 +192,14 @@ func answerOf(rec record.Record) oracle.Answer {
 // A running operation, and what the trace says of it.
 type running struct {
 	oracle.Running
-	text string
+	key, text string
 }
 
 func (w *world) begin(t *target, user int, kind oracle.Kind, key, value string) running {
 	text := fmt.Sprintf("user %d: %v %s %s", user, kind, key, value)
 	w.trace.note(t.by.m.name, "%s", text)
-	return running{w.history.Begin(user, kind, key, value), text}
+	w.fly(key)
+	return running{w.history.Begin(user, kind, key, value), key, text}
 }
 
 // end notes what came of an operation, once its machine can say so.
@@ -184,6 +216,7 @@ func (w *world) end(t *target, op running, err error, a oracle.Answer) {
 	default:
 		outcome, a = oracle.Unknown, oracle.Answer{Detail: err.Error()}
 	}
+	w.land(op.key, outcome)
 	w.trace.note(t.by.m.name, "%s: %v, %q %v %s %s", op.text, outcome, a.Value, a.Found, a.Version, a.Detail)
 	op.End(outcome, a)
 }
@@ -211,7 +244,7 @@ func (w *world) sight() {
 			}
 			w.mu.Lock()
 			w.sights = append(w.sights, oracle.Op{
-				Client: 100*i + n.disks, Kind: oracle.Get, Key: key, Value: string(rec.Value), Found: rec.Exists(),
+				Client: 1_000_000*i + 10_000*n.disks + n.eras, Kind: oracle.Get, Key: key, Value: string(rec.Value), Found: rec.Exists(),
 				Version: rec.Version.String(), Call: at, Return: w.history.Now(), Outcome: oracle.OK,
 			})
 			w.mu.Unlock()

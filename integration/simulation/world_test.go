@@ -26,27 +26,35 @@ type world struct {
 	lives    sync.WaitGroup // of processes
 	faults   sync.WaitGroup // under way
 
-	mu       sync.Mutex // guards the rest
-	failures []string
-	highest  uint64 // generation ever written
-	written  int    // placements
-	stirring chan struct{}
-	stirs    int
-	left     map[string]int // operations that a key may yet have
-	sights   []oracle.Op
-	wiped    bool // a disk was lost for good
+	mu        sync.Mutex // guards the rest
+	failures  []string
+	highest   uint64 // generation ever written
+	written   int    // placements
+	stirring  chan struct{}
+	stirs     int
+	left      map[string]int // operations that a key may yet have
+	flying    map[string]int // operations under way
+	sights    []oracle.Op
+	ledger    ledger
+	ended     bool       // the run is over
+	disturbed bool       // more faults may begin
+	ears      *rand.Rand // of overhear
+	overheard int
+	serials   int // of what crowds write
+	owed      int // losses that nobody could be told of yet
 }
 
 func newWorld(seed uint64) *world {
 	start := time.Now()
 	since := func() time.Duration { return time.Since(start) }
-	w := &world{seed: seed, stirring: make(chan struct{}), left: map[string]int{}, history: oracle.NewHistory(since)}
+	w := &world{seed: seed, stirring: make(chan struct{}), left: map[string]int{}, flying: map[string]int{}, ledger: newLedger(), history: oracle.NewHistory(since)}
 	w.plan = newPlan(w.random("plan"))
 	w.trace = &trace{start: start, slots: map[int]bool{}}
 	for _, key := range w.plan.keys {
 		w.trace.slots[hashring.SlotOf(key)] = true
 		w.left[key] = opsPerKey
 	}
+	w.ears = w.random("ears")
 	w.net = newNetwork(w)
 	w.consul = newConsul(w)
 	for i := range w.plan.nodes {
@@ -112,8 +120,16 @@ func (w *world) placed(d *placement.Document) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.highest = max(w.highest, d.Generation)
+	w.ledger.documents = append(w.ledger.documents, d)
 	w.written++
 	w.stirLocked()
+}
+
+// over reports whether the run is at its end, so that nothing may be started any more.
+func (w *world) over() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ended
 }
 
 // stir wakes the users: something is happening that they should be in the middle of.

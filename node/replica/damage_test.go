@@ -69,6 +69,28 @@ func TestDamagedValueIsReplacedFromTheOthers(t *testing.T) {
 	})
 }
 
+// A record is found damaged while its slot is on the move: the node can't settle the slot with it, and gets it from owners that have.
+func TestDamageInASlotOnTheMoveIsRepaired(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk, "d")
+		time.Sleep(10 * time.Second) // fake time
+		for i := range 50 {
+			s.write(fmt.Sprint("key", i), s.at(0), fmt.Sprint("value-", i, "."), "a", "b", onDisk)
+		}
+		s.kill(onDisk)
+		s.forgetHints(onDisk)
+		s.damage(onDisk, "value-7.", func(at []byte) { at[2] ^= 4 })
+		s.move("a", onDisk, "d")
+		s.start(onDisk)
+		time.Sleep(60 * time.Second)
+		s.wantHeld("key7", "value-7.", "a", "d", onDisk)
+		s.wantSame("a", "d", onDisk)
+		if state := s.houses[onDisk].SlotState(hashring.SlotOf("key7")); state != "settled" {
+			t.Errorf("the slot is %s, want settled", state)
+		}
+	})
+}
+
 // What was acknowledged by this node alone is on its way to the others when it's damaged here. It may still arrive there, but
 // nobody may count what this node has said of it.
 func TestWriteThatWasLostHereCannotBecomeDecided(t *testing.T) {

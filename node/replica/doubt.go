@@ -36,7 +36,7 @@ func (r *Replica) recoverAll(ctx context.Context, began time.Time) error {
 	var g errgroup.Group
 	g.SetLimit(recoverSlots)
 	for slot := range r.doubt {
-		if !r.doubt[slot].Load() || ctx.Err() != nil {
+		if !r.doubt[slot].Load() || !r.opt.Only(slot) || ctx.Err() != nil {
 			continue
 		}
 		g.Go(func() error {
@@ -52,7 +52,7 @@ func (r *Replica) recoverAll(ctx context.Context, began time.Time) error {
 // doubts reports whether any slot is in doubt.
 func (r *Replica) doubts() bool {
 	for slot := range r.doubt {
-		if r.doubt[slot].Load() {
+		if r.doubt[slot].Load() && r.opt.Only(slot) {
 			return true
 		}
 	}

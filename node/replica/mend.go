@@ -16,7 +16,8 @@ const (
 	mendValues = 16   // stored at a time: each may be as large as values get
 )
 
-// A mending finds records of settled slots that are damaged here, and replaces them by what the other owners hold.
+// A mending finds records of this node's slots that are damaged here, and replaces them by what the other owners hold. Whether this node has settled a slot
+// makes no difference, as it counts for nothing itself: the other owners have. Without that it never could, since what is damaged can't be compared.
 type mending struct {
 	r     *Replica
 	clean int                  // records that the store had found damaged when none was left
@@ -65,11 +66,11 @@ func (m *mending) due() map[int][]string {
 	return due
 }
 
-// damagedKeys returns some of the damaged keys of the slots that this node owns, has settled, and isn't in doubt about.
+// damagedKeys returns some of the damaged keys of the slots that this node owns and isn't in doubt about.
 func (r *Replica) damagedKeys() (keys []string) {
 	for slot := range r.slots {
 		s := r.slots[slot].Load()
-		if s == nil || r.doubt[slot].Load() || !s.settled() || !s.Promised.Owns(r.self) {
+		if s == nil || r.doubt[slot].Load() || !s.Promised.Owns(r.self) {
 			continue
 		}
 		err := r.store.Heads(slot, "", func(key string, h store.Head) bool {
@@ -88,8 +89,8 @@ func (r *Replica) damagedKeys() (keys []string) {
 // mend replaces damaged records of a slot by what the other owners hold.
 func (r *Replica) mend(ctx context.Context, slot int, keys []string) error {
 	s := r.slots[slot].Load()
-	if !s.settled() || !s.Promised.Owns(r.self) {
-		return errors.New("a slot with damaged records is on the move")
+	if !s.Promised.Owns(r.self) {
+		return errors.New("a slot with damaged records has moved away")
 	}
 	w, err := r.witnesses(ctx, slot, s.Promised)
 	if err != nil {

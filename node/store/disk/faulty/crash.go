@@ -120,6 +120,28 @@ func (d *Disk) Put(name string, data []byte) {
 	d.names[name], d.durable[name] = i, i
 }
 
+// Names returns the names of all files, sorted, without asking Before.
+func (d *Disk) Names() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Sorted(maps.Keys(d.names))
+}
+
+// Flip turns over the bits of one byte of a file, as a disk may that nobody writes to. It does nothing beyond the file's end, or where there is none.
+func (d *Disk) Flip(name string, off int64, bits byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := d.names[name]
+	if i == nil {
+		return
+	}
+	for _, data := range [][]byte{i.data, i.synced} {
+		if off < int64(len(data)) {
+			data[off] ^= bits
+		}
+	}
+}
+
 // Drop takes the file name away, as Put puts it there.
 func (d *Disk) Drop(name string) error {
 	d.mu.Lock()

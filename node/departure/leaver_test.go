@@ -1,11 +1,11 @@
-package main
+package departure
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +20,8 @@ import (
 
 // A farewell is node d on its way out of a placement with a, b and c.
 type farewell struct {
-	*leaver
+	*Leaver
+	remembered []bool // left, in turn
 
 	mu        sync.Mutex // guards the rest while Run is under way
 	doc       *placement.Document
@@ -36,27 +37,27 @@ func nodesOf(ids string) (nodes []placement.Node) {
 	return nodes
 }
 
-func newFarewell(t *testing.T, kept *storage) *farewell {
+func newFarewell(t *testing.T, asked bool) *farewell {
 	t.Helper()
 	doc, err := placement.First(nodesOf("a b c d"), 3, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &farewell{doc: doc, unsettled: map[string]int{"a": 5, "b": 5, "c": 5}, behind: map[string]bool{}}
-	kept.id, kept.diskID = "d", "1"
 	snap := &membership.Snapshot{}
 	for _, n := range nodesOf("a b c d") {
 		snap.Members = append(snap.Members, membership.Member{Member: hashring.Member{ID: n.ID, Weight: 1}, Disk: n.Disk})
 	}
-	f.leaver = &leaver{
-		id: "d", disk: "1", kept: kept, log: slog.New(slog.NewTextHandler(io.Discard, nil)), requested: make(chan struct{}), left: make(chan struct{}),
-		document: func() *placement.Document {
+	f.Leaver = New(Options{
+		ID: "d", Disk: "1", Asked: asked, Log: slog.New(slog.DiscardHandler),
+		Remember: func(left bool) error { f.remembered = append(f.remembered, left); return nil },
+		Document: func() *placement.Document {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			return f.doc
 		},
-		members: func() *membership.Snapshot { return snap },
-		leave: func(context.Context, string, string) error {
+		Members: func() *membership.Snapshot { return snap },
+		Leave: func(context.Context, string, string) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			if f.refusal == nil {
@@ -65,7 +66,7 @@ func newFarewell(t *testing.T, kept *storage) *farewell {
 			}
 			return f.refusal
 		},
-		progress: func(_ context.Context, m membership.Member) (keeper.Progress, error) {
+		Progress: func(_ context.Context, m membership.Member) (keeper.Progress, error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			n, ok := f.unsettled[m.ID]
@@ -78,7 +79,7 @@ func newFarewell(t *testing.T, kept *storage) *farewell {
 			}
 			return p, nil
 		},
-	}
+	})
 	return f
 }
 
@@ -91,29 +92,8 @@ func (f *farewell) want(t *testing.T, state string, waiting ...string) {
 	}
 }
 
-func openDir(t *testing.T, path string) (*storage, error) {
-	t.Helper()
-	cfg, err := parseConfig([]string{"-data", path}, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return openStorage(cfg, "", slog.New(slog.NewTextHandler(io.Discard, nil)))
-}
-
-func closeStorage(t *testing.T, kept *storage) {
-	t.Helper()
-	if err := kept.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestANodeLeavesWhenAllOthersHoldEverything(t *testing.T) {
-	path := t.TempDir()
-	kept, err := openDir(t, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := newFarewell(t, kept)
+	f := newFarewell(t, false)
 	if f.At() != nil {
 		t.Fatalf("leaving is %+v before anybody asked, want nil", f.At())
 	}
@@ -147,37 +127,22 @@ func TestANodeLeavesWhenAllOthersHoldEverything(t *testing.T) {
 	f.want(t, "handing over", "c")
 
 	// A restart goes on with it.
-	closeStorage(t, kept)
-	if kept, err = openDir(t, path); err != nil {
-		t.Fatal(err)
-	}
-	if d, err := kept.departing(); err != nil || d == nil || d.Left {
-		t.Fatalf("after a restart departing = %+v, %v, want that it goes on", d, err)
-	}
 	doc := f.doc
-	f = newFarewell(t, kept)
+	f = newFarewell(t, true)
 	f.doc = doc
-	f.begin()
 	step(false)
 	f.want(t, "handing over", "a", "b", "c")
 	f.unsettled = map[string]int{"a": 0, "b": 0, "c": 0}
 	step(true)
 	f.want(t, "left")
-
-	closeStorage(t, kept)
-	if _, err := openDir(t, path); err == nil || !strings.Contains(err.Error(), "has left its cluster for good") || !strings.Contains(err.Error(), path) {
-		t.Errorf("a start on the directory of a node that has left = %v, want what to do", err)
+	if want := []bool{true}; !slices.Equal(f.remembered, want) {
+		t.Errorf("it has remembered %v since its restart, want %v", f.remembered, want)
 	}
 }
 
 func TestLeavingTakesItsTime(t *testing.T) {
-	kept, err := openStorage(config{store: "memory"}, "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeStorage(t, kept)
 	synctest.Test(t, func(t *testing.T) {
-		f := newFarewell(t, kept)
+		f := newFarewell(t, false)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- f.Run(ctx) }()
