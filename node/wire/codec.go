@@ -53,6 +53,12 @@ const (
 	flagVirtual              // in a response
 )
 
+const (
+	flagQueried  = 1 << 7 // in a request
+	flagAccepted = 1 << 6 // in a response: HadAccepted
+	flagNever    = 1 << 7 // in a response: HadNever
+)
+
 // carriesRecord reports whether requests of this op bring a record.
 func (op Op) carriesRecord() bool {
 	return op == OpWrite || op == OpWriteBack || op == OpAccept || op == OpSync
@@ -110,6 +116,9 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 	if req.HeadOnly {
 		flags |= flagHeadOnly
 	}
+	if req.Queried {
+		flags |= flagQueried
+	}
 	b = append(b, byte(req.Op), flags)
 	b = appendConfig(b, req.Config)
 	b = appendShort16(b, req.Key)
@@ -137,6 +146,7 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 	}
 	flags := c.uint8()
 	req.HeadOnly = flags&flagHeadOnly != 0
+	req.Queried = flags&flagQueried != 0
 	var err error
 	if req.Config, err = in.config(c.short16()); err != nil {
 		return err
@@ -174,6 +184,27 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 		return errNoConfig
 	}
 	return nil
+}
+
+func (h Had) flag() byte {
+	switch h {
+	case HadAccepted:
+		return flagAccepted
+	case HadNever:
+		return flagNever
+	}
+	return 0
+}
+
+// hadOf is what the flags of a response say. Both at once say nothing.
+func hadOf(flags byte) Had {
+	switch flags & (flagAccepted | flagNever) {
+	case flagAccepted:
+		return HadAccepted
+	case flagNever:
+		return HadNever
+	}
+	return HadUnknown
 }
 
 // check returns why resp can't be sent to someone who accepts values of maxValue bytes, nil if it can.
@@ -217,6 +248,7 @@ func appendResponse(b []byte, id uint64, resp *Response) (frame, value []byte) {
 	if resp.Virtual {
 		flags |= flagVirtual
 	}
+	flags |= resp.Had.flag()
 	if !resp.Version.IsZero() {
 		flags |= flagVersion
 	}
@@ -244,6 +276,7 @@ func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Res
 	resp.Status = Status(c.uint8())
 	flags := c.uint8()
 	resp.Firm, resp.Virtual = flags&flagFirm != 0, flags&flagVirtual != 0
+	resp.Had = hadOf(flags)
 	var err error
 	if resp.Config, err = in.config(c.short16()); err != nil {
 		return err

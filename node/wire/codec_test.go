@@ -63,7 +63,7 @@ func randomRecord(r *rand.Rand, key string) record.Record {
 func TestRequestRoundTrip(t *testing.T) {
 	r, known := rand.New(rand.NewPCG(1, 2)), newIntern()
 	for range 2000 {
-		want := Request{Op: OpRead + Op(r.IntN(int(OpSlot))), Config: randomConfig(r), Key: "k" + string(randomBytes(r, MaxKey-1)), HeadOnly: r.IntN(2) == 0}
+		want := Request{Op: OpRead + Op(r.IntN(int(OpSlot))), Config: randomConfig(r), Key: "k" + string(randomBytes(r, MaxKey-1)), HeadOnly: r.IntN(2) == 0, Queried: r.IntN(2) == 0}
 		if want.Op.ofSlotOnly() {
 			want.Key, want.Slot, want.After = "", r.IntN(1<<16), string(randomBytes(r, MaxKey))
 		}
@@ -90,7 +90,7 @@ func TestRequestRoundTrip(t *testing.T) {
 func TestResponseRoundTrip(t *testing.T) {
 	r, known := rand.New(rand.NewPCG(3, 4)), newIntern()
 	for range 2000 {
-		want := Response{Status: OK + Status(r.IntN(10)), Firm: r.IntN(2) == 0, Virtual: r.IntN(2) == 0, Detail: strings.Repeat("ä", r.IntN(MaxDetail/2))}
+		want := Response{Status: OK + Status(r.IntN(10)), Firm: r.IntN(2) == 0, Virtual: r.IntN(2) == 0, Had: Had(r.IntN(3)), Detail: strings.Repeat("ä", r.IntN(MaxDetail/2))}
 		if r.IntN(2) == 0 {
 			want.Config = randomConfig(r)
 		}
@@ -273,6 +273,16 @@ func TestUnknownStatusLeavesItOpen(t *testing.T) {
 	}
 }
 
+// Whoever says both has said nothing: neither may be believed.
+func TestContradictionAboutThePastIsNoAnswer(t *testing.T) {
+	body := responseFrame(nil, 1, &Response{Status: Superseded, Had: HadNever})[headerSize+1+idSize:]
+	body[1] |= flagAccepted
+	var got Response
+	if err := decodeResponse(body, false, testMax, newIntern(), &got); err != nil || got.Had != HadUnknown {
+		t.Errorf("decoded %+v, error %v, want that nothing is known", got, err)
+	}
+}
+
 func TestDetailIsCutBetweenCharacters(t *testing.T) {
 	got := cutText(strings.Repeat("€", MaxDetail))
 	if want := strings.Repeat("€", MaxDetail/3); got != want {
@@ -285,6 +295,7 @@ func FuzzFrame(f *testing.F) {
 	f.Add(requestFrame(nil, 1, writeOf("key", "value")))
 	f.Add(responseFrame(appendSignal(nil, kindPing), 2, &Response{Status: Stale, Config: someConfig, Detail: "later"}))
 	f.Add([]byte{1, 0, 0, 0})
+	f.Add(requestFrame(responseFrame(nil, 4, &Response{Status: Superseded, Had: HadNever}), 5, &Request{Op: OpWrite, Config: someConfig, Key: "k", Queried: true}))
 	f.Add(responseFrame(nil, 3, &Response{Status: OK, Pulled: somePulled()}))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		frames, known := newFrameReader(bytes.NewReader(stream), testMax+overhead), newIntern()
@@ -318,8 +329,9 @@ func fuzzBody(t *testing.T, body []byte, owned bool, known *intern) {
 			t.Errorf("decoded %+v beyond the bounds", resp)
 		}
 		again := responseFrame(nil, 1, &resp)[headerSize+1+idSize:]
-		if err := decodeResponse(again, false, testMax, known, new(Response)); err != nil {
-			t.Errorf("%+v can't be decoded again: %v", resp, err)
+		var twice Response
+		if err := decodeResponse(again, false, testMax, known, &twice); err != nil || twice.Had != resp.Had {
+			t.Errorf("%+v can't be decoded again, or is %+v then: %v", resp, twice, err)
 		}
 	}
 }
