@@ -17,6 +17,8 @@ type storing struct {
 	rec  record.Record
 	base record.Version // the newest version known when rec's was made
 
+	queried bool // that was after enough owners had been asked for one
+
 	holders    []string          // owners of the present config that hold it; copies in earlier configs don't count
 	beaten     []string          // owners of the present config that refuse it for good: something newer stands there
 	above      record.Version    // what stands there
@@ -43,7 +45,7 @@ func (s *storing) once() error {
 		return errTimeUp
 	}
 	s.overloaded, s.full, s.again = false, 0, targets
-	req := &wire.Request{Op: s.op, Config: s.o.config, Key: s.rec.Key, Record: s.rec, Base: s.base}
+	req := &wire.Request{Op: s.op, Config: s.o.config, Key: s.rec.Key, Record: s.rec, Base: s.base, Queried: s.queried}
 	replies := make(chan wire.Reply, len(targets))
 	pending := s.send(req, replies)
 	slow := s.o.pace()

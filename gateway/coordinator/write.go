@@ -79,7 +79,7 @@ func (o *operation) write(rec record.Record, before record.Version) (record.Vers
 // stamped is a plain write of rec under a new version, later than `before`.
 func (o *operation) stamped(rec record.Record, before record.Version) *storing {
 	rec.Version = o.c.clock.Next(before)
-	return &storing{o: o, op: wire.OpWrite, rec: rec, base: before}
+	return &storing{o: o, op: wire.OpWrite, rec: rec, base: before, queried: true}
 }
 
 // untouched reports whether the record is nowhere, and can't get anywhere any more.
