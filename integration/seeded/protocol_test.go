@@ -39,7 +39,7 @@ var protocolBugs = []struct {
 		"		b.out.Slots = append(", "		if s := b.r.slots[slot].Load(); s != nil && !b.states[slot].settled() {\n			b.states[slot], s = s, b.states[slot]\n			defer func() { b.r.slots[slot].Store(s) }()\n		}\n		b.out.Slots = append("},
 		"./node/replica -run TestConfigsAreKeptApart"},
 	{bug{"acknowledgements of two configs counted together", "gateway/coordinator/store.go",
-		"				s.holders, s.beaten = nil, nil\n				return s.o.follow", "				s.beaten = nil\n				return s.o.follow"},
+		"	s.holders, s.beaten, s.never = nil, nil, 0\n", "	s.beaten, s.never = nil, 0\n"},
 		"./gateway/coordinator -run TestCopiesInTwoConfigs"},
 
 	// A losing write is acknowledged.
