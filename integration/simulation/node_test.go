@@ -93,7 +93,7 @@ func (n *node) start() {
 		return
 	}
 	carrier.here = data
-	co, err := coordinator.New(source.View, carrier, clock, coordinator.Options{Replicas: replicas, Timeout: w.plan.timeout, Random: w.random(purpose + " coordinator").Float64})
+	co, err := coordinator.New(source.View, carrier, clock, coordinator.Options{Replicas: replicas, Timeout: w.plan.timeout, Random: w.random(purpose + " coordinator").Float64, Metrics: w.metrics})
 	if err != nil {
 		w.fail("%s can't coordinate: %v", n.name, err)
 		return

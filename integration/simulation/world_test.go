@@ -7,6 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringkv/gateway/coordinator"
 	"ringkv/hashring"
 	"ringkv/hashring/placement"
 	"ringkv/integration/oracle"
@@ -23,8 +26,10 @@ type world struct {
 	nodes    []*node
 	gateways []*gateway
 	history  *oracle.History
-	lives    sync.WaitGroup // of processes
-	faults   sync.WaitGroup // under way
+	registry *prometheus.Registry
+	metrics  *coordinator.Metrics // of all processes
+	lives    sync.WaitGroup       // of processes
+	faults   sync.WaitGroup       // under way
 
 	mu       sync.Mutex // guards the rest
 	failures []string
@@ -47,6 +52,8 @@ func newWorld(seed uint64) *world {
 		w.trace.slots[hashring.SlotOf(key)] = true
 		w.left[key] = opsPerKey
 	}
+	w.registry = prometheus.NewRegistry()
+	w.metrics = coordinator.NewMetrics(w.registry)
 	w.net = newNetwork(w)
 	w.consul = newConsul(w)
 	for i := range w.plan.nodes {
