@@ -54,7 +54,7 @@ func TestWhatBecomesOfABeatenWrite(t *testing.T) {
 	var (
 		ok, silence              = wire.Response{Status: wire.OK}, wire.Response{}
 		never, accepted, unknown = beaten(wire.HadNever), beaten(wire.HadAccepted), beaten(wire.HadUnknown)
-		notReady, moved          = wire.Response{Status: wire.NotReady}, wire.Response{Status: wire.Stale}
+		full, notReady, moved    = wire.Response{Status: wire.Full}, wire.Response{Status: wire.NotReady}, wire.Response{Status: wire.Stale}
 	)
 	type answers = []wire.Response
 	for name, row := range map[string]struct {
@@ -62,21 +62,24 @@ func TestWhatBecomesOfABeatenWrite(t *testing.T) {
 		answers     []answers // of a, b, c, ...
 		attempts    int
 		want        error
+		none        bool // the error says that nothing was stored anywhere
 	}{
-		"enough never held it":                             {2, []answers{{ok}, {never}, {never}}, 2, nil},
-		"enough never held it, and one says nothing":       {2, []answers{{silence}, {never}, {never}}, 2, nil},
-		"enough never held it, nor did the last":           {2, []answers{{never}, {never}, {never}}, 2, nil},
-		"all refuse it, and none can tell":                 {2, []answers{{unknown}, {unknown}, {unknown}}, 2, nil},
-		"one had accepted it, and another does":            {2, []answers{{ok}, {never}, {accepted}}, 1, nil},
-		"one can't tell":                                   {2, []answers{{ok}, {never}, {unknown}}, 1, coordinator.ErrOutcomeUnknown},
-		"one says nothing":                                 {2, []answers{{ok}, {never}, {silence}}, 1, coordinator.ErrOutcomeUnknown},
-		"one can't tell, and may have it from another one": {2, []answers{{unknown}, {never}, {silence}}, 1, coordinator.ErrOutcomeUnknown},
-		"so many of five never held it that W can't":       {4, []answers{{ok}, {ok}, {never}, {never}, {silence}}, 1, coordinator.ErrOutcomeUnknown},
-		"a majority of five never held it":                 {3, []answers{{ok}, {ok}, {never}, {never}, {never}}, 2, nil},
-		"copies in an earlier config are in doubt":         {2, []answers{{moved, ok}, {silence, never}, {silence, never}}, 1, coordinator.ErrOutcomeUnknown},
-		"one is stored in an earlier config":               {2, []answers{{ok, ok}, {notReady, never}, {moved, never}}, 1, coordinator.ErrOutcomeUnknown},
-		"all copies in an earlier config were refused":     {2, []answers{{notReady, ok}, {notReady, never}, {moved, never}}, 2, nil},
-		"it is refused twice":                              {2, []answers{{ok, ok}, {never, never}, {never, never}}, 3, nil},
+		"enough never held it":                             {2, []answers{{ok}, {never}, {never}}, 2, nil, false},
+		"enough never held it, and one says nothing":       {2, []answers{{silence}, {never}, {never}}, 2, nil, false},
+		"enough never held it, nor did the last":           {2, []answers{{never}, {never}, {never}}, 2, nil, false},
+		"all refuse it, and none can tell":                 {2, []answers{{unknown}, {unknown}, {unknown}}, 2, nil, false},
+		"one had accepted it, and another does":            {2, []answers{{ok}, {never}, {accepted}}, 1, nil, false},
+		"one can't tell":                                   {2, []answers{{ok}, {never}, {unknown}}, 1, coordinator.ErrOutcomeUnknown, false},
+		"one says nothing":                                 {2, []answers{{ok}, {never}, {silence}}, 1, coordinator.ErrOutcomeUnknown, false},
+		"one can't tell, and may have it from another one": {2, []answers{{unknown}, {never}, {silence}}, 1, coordinator.ErrOutcomeUnknown, false},
+		"so many of five never held it that W can't":       {4, []answers{{ok}, {ok}, {never}, {never}, {silence}}, 1, coordinator.ErrOutcomeUnknown, false},
+		"a majority of five never held it":                 {3, []answers{{ok}, {ok}, {never}, {never}, {never}}, 2, nil, false},
+		"copies in an earlier config are in doubt":         {2, []answers{{moved, ok}, {silence, never}, {silence, never}}, 1, coordinator.ErrOutcomeUnknown, false},
+		"one is stored in an earlier config":               {2, []answers{{ok, ok}, {notReady, never}, {moved, never}}, 1, coordinator.ErrOutcomeUnknown, false},
+		"all copies in an earlier config were refused":     {2, []answers{{notReady, ok}, {notReady, never}, {moved, never}}, 2, nil, false},
+		"nothing is stored of either attempt":              {2, []answers{{unknown, full}, {unknown, full}, {unknown, full}}, 2, coordinator.ErrQuorumUnavailable, true},
+		"the first attempt lies hidden somewhere":          {2, []answers{{ok, full}, {never, full}, {never, full}}, 2, coordinator.ErrQuorumUnavailable, false},
+		"it is refused twice":                              {2, []answers{{ok, ok}, {never, never}, {never, never}}, 3, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -97,17 +100,17 @@ func TestWhatBecomesOfABeatenWrite(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				v, err := co.Put(t.Context(), "k", []byte("v"), "")
+				_, err = co.Put(t.Context(), "k", []byte("v"), "")
 				if row.want == nil && err != nil || row.want != nil && err == nil {
 					t.Errorf("Put = %v, want %v", err, row.want)
 				} else if row.want != nil {
-					wantError(t, err, row.want, false)
+					wantError(t, err, row.want, row.none)
 				}
 				if len(s.sent) != row.attempts {
 					t.Errorf("it was sent under %d versions, want %d", len(s.sent), row.attempts)
 				}
-				if again := row.attempts > 1; s.last.Queried != again || again && (!v.After(newer) || s.last.Base.Compare(newer) < 0) {
-					t.Errorf("the last attempt, at %v and queried: %v, follows %v", v, s.last.Queried, s.last.Base)
+				if again := row.attempts > 1; s.last.Queried != again || again && (!s.last.Record.Version.After(newer) || s.last.Base.Compare(newer) < 0) {
+					t.Errorf("the last attempt, at %v and queried: %v, follows %v", s.last.Record.Version, s.last.Queried, s.last.Base)
 				}
 			})
 		})

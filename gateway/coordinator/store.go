@@ -18,6 +18,7 @@ type storing struct {
 	base record.Version // the newest version known when rec's was made
 
 	queried bool // that was after enough owners had been asked for one
+	earlier bool // the record may lie somewhere under an earlier version, where nobody will see it
 
 	holders    []string          // owners of the present config that hold it; copies in earlier configs don't count
 	beaten     []string          // owners of the present config that refuse it for good: something newer stands there

@@ -126,11 +126,16 @@ func (s *storing) anew() (*storing, error) {
 		before = later(before, newest(answers).above)
 	}
 	o.c.opt.Metrics.wroteAnew()
-	return o.stamped(s.rec, before, true), nil
+	next := o.stamped(s.rec, before, true)
+	next.earlier = !s.nowhere()
+	return next, nil
 }
 
 // untouched reports whether the record is nowhere, and can't get anywhere any more.
 func (s *storing) untouched() bool { return s.stored == 0 && s.doubtful == 0 }
+
+// nowhere reports whether it is untouched in all its attempts.
+func (s *storing) nowhere() bool { return s.untouched() && !s.earlier }
 
 // resolve finds out what became of a record that may be stored at some owners while too many refused it. If the key is found to hold it, it has taken
 // effect. If not, it may have done so before something else did.
@@ -148,9 +153,9 @@ func (s *storing) outcome() error {
 	case s.doubtful > 0:
 		return s.o.failure(ErrOutcomeUnknown, false, s.stored, s.o.w, "are known to have stored it")
 	case s.overloaded:
-		return s.o.failure(ErrOverloaded, s.stored == 0, s.stored, s.o.w, "stored it")
+		return s.o.failure(ErrOverloaded, s.nowhere(), s.stored, s.o.w, "stored it")
 	default:
-		return s.o.failure(ErrQuorumUnavailable, s.stored == 0, s.stored, s.o.w, "stored it")
+		return s.o.failure(ErrQuorumUnavailable, s.nowhere(), s.stored, s.o.w, "stored it")
 	}
 }
 
@@ -158,7 +163,7 @@ func (s *storing) outcome() error {
 func (s *storing) inDoubt(err error) error {
 	var e *Error
 	if errors.As(err, &e) {
-		e.None = e.None && s.stored == 0 && s.doubtful == 0
+		e.None = e.None && s.nowhere()
 	}
 	return err
 }
