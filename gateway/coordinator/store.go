@@ -111,7 +111,7 @@ func (s *storing) targets() []placement.Owner {
 func (s *storing) lost() bool { return len(s.beaten) > len(s.o.owners)-s.o.w }
 
 // hidden reports whether nobody has seen the record or ever will, though some owners may hold it, or come to: so many others refuse it and never held it
-// that one of them is in every majority. What was sent to owners of earlier configs must be known to be refused, since these know nothing of that.
+// that one of them is in every majority (DESIGN.md, "A write"). What was sent to owners of earlier configs must be known to be refused, since these know nothing of that.
 func (s *storing) hidden() bool {
 	return s.op == wire.OpWrite && s.elsewhere == 0 && s.never >= everyMajority(len(s.o.owners))
 }
