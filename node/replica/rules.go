@@ -53,7 +53,7 @@ func (b *batch) prepare(it *item) {
 		return
 	}
 	held, virtual := seen(own, s.Floor)
-	if b.tooFarAhead(it, req.Ballot, later(later(held.Version, own.Ballot), s.Guard)) {
+	if b.tooFarAhead(it, req.Ballot, later(req.Base, later(later(held.Version, own.Ballot), s.Guard))) {
 		return
 	}
 	if !req.Ballot.After(held.Version) || own.Ballot.After(req.Ballot) || !req.Ballot.After(s.Guard) {

@@ -67,6 +67,9 @@ func (op Op) carriesRecord() bool {
 // carriesBallot reports whether requests of this op name a ballot.
 func (op Op) carriesBallot() bool { return op == OpPrepare || op == OpGuard || op == OpFloor }
 
+// carriesBase reports whether requests of this op name the version that theirs follows.
+func (op Op) carriesBase() bool { return op.carriesRecord() || op == OpPrepare }
+
 // ofSlot reports whether requests of this op are about a slot: always, or where they name no key.
 func (op Op) ofSlot() bool { return op == OpPull || op.ofSlotOnly() }
 
@@ -129,8 +132,10 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 	if req.Op.carriesBallot() {
 		b = appendVersion(b, req.Ballot)
 	}
-	if req.Op.carriesRecord() {
+	if req.Op.carriesBase() {
 		b = appendVersion(b, req.Base)
+	}
+	if req.Op.carriesRecord() {
 		b, value = appendRecord(b, &req.Record)
 	}
 	return endFrame(b, start, value), value
@@ -170,8 +175,10 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 	if req.Op.carriesBallot() {
 		req.Ballot = c.version()
 	}
-	if req.Op.carriesRecord() {
+	if req.Op.carriesBase() {
 		req.Base = c.version()
+	}
+	if req.Op.carriesRecord() {
 		req.Record.Key = req.Key
 		if err := c.record(&req.Record, owned, maxValue, in); err != nil {
 			return err

@@ -71,7 +71,10 @@ func TestRequestRoundTrip(t *testing.T) {
 			want.Ballot = randomVersion(r)
 		}
 		if want.Op.carriesRecord() {
-			want.Record, want.Base = randomRecord(r, want.Key), randomVersion(r)
+			want.Record = randomRecord(r, want.Key)
+		}
+		if want.Op.carriesBase() {
+			want.Base = randomVersion(r)
 		}
 		if err := want.check(testMax); err != nil {
 			t.Fatal(err)

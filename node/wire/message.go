@@ -47,7 +47,7 @@ type Request struct {
 	After    string         // OpPull without Key, OpGuard
 	HeadOnly bool           // OpRead and OpPull
 	Record   record.Record  // OpWrite, OpWriteBack, OpAccept, OpSync; Record.Key is Key
-	Base     record.Version // OpWrite and OpAccept: the newest version that the writer had seen of the key, zero if none
+	Base     record.Version // OpWrite, OpPrepare and OpAccept: the newest version that the writer had seen of the key, zero if none
 	Ballot   record.Version // OpPrepare, OpGuard, OpFloor
 	Queried  bool           // OpWrite: the version was stamped after enough owners had been asked which ones they hold
 }
