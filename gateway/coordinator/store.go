@@ -110,12 +110,6 @@ func (s *storing) targets() []placement.Owner {
 // lost reports whether so many owners refuse the record for good that W can't hold it in this config.
 func (s *storing) lost() bool { return len(s.beaten) > len(s.o.owners)-s.o.w }
 
-// hidden reports whether nobody has seen the record or ever will, though some owners may hold it, or come to: so many others refuse it and never held it
-// that one of them is in every majority (DESIGN.md, "A write"). What was sent to owners of earlier configs must be known to be refused, since these know nothing of that.
-func (s *storing) hidden() bool {
-	return s.op == wire.OpWrite && s.elsewhere == 0 && s.never >= everyMajority(len(s.o.owners))
-}
-
 // leave gives up what owners of one config have answered, to go on in another: it counts for nothing there.
 func (s *storing) leave() {
 	s.holders, s.beaten, s.never = nil, nil, 0
@@ -178,12 +172,4 @@ func (s *storing) missed() error {
 		s.leave()
 	}
 	return err
-}
-
-// mayBeStored reports whether a reply that isn't OK leaves open whether the record is on the node's disk, or will be.
-func mayBeStored(r wire.Reply) bool {
-	if r.Err != nil {
-		return !isNotSent(r.Err)
-	}
-	return r.Response.Status == wire.Failed
 }

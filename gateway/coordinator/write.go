@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"ringkv/node/record"
@@ -130,42 +129,3 @@ func (s *storing) anew() (*storing, error) {
 	next.earlier = !s.nowhere()
 	return next, nil
 }
-
-// untouched reports whether the record is nowhere, and can't get anywhere any more.
-func (s *storing) untouched() bool { return s.stored == 0 && s.doubtful == 0 }
-
-// nowhere reports whether it is untouched in all its attempts.
-func (s *storing) nowhere() bool { return s.untouched() && !s.earlier }
-
-// resolve finds out what became of a record that may be stored at some owners while too many refused it. If the key is found to hold it, it has taken
-// effect. If not, it may have done so before something else did.
-func (s *storing) resolve() (record.Version, error) {
-	rec, err := s.o.readByBallot()
-	if err == nil && rec.Known() == s.rec.Version {
-		return s.rec.Version, nil
-	}
-	return record.Version{}, s.o.failure(ErrOutcomeUnknown, false, s.stored, s.o.w, "are known to have stored it")
-}
-
-// outcome says honestly what is known of a write that W owners did not take.
-func (s *storing) outcome() error {
-	switch {
-	case s.doubtful > 0:
-		return s.o.failure(ErrOutcomeUnknown, false, s.stored, s.o.w, "are known to have stored it")
-	case s.overloaded:
-		return s.o.failure(ErrOverloaded, s.nowhere(), s.stored, s.o.w, "stored it")
-	default:
-		return s.o.failure(ErrQuorumUnavailable, s.nowhere(), s.stored, s.o.w, "stored it")
-	}
-}
-
-// inDoubt keeps an error that arose between two tries from claiming that nothing was stored when something was.
-func (s *storing) inDoubt(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
-		e.None = e.None && s.nowhere()
-	}
-	return err
-}
-
-func isNotSent(err error) bool { return errors.Is(err, wire.ErrNotSent) }

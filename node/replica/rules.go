@@ -7,9 +7,9 @@ import (
 
 // write takes a record if it is newer than all that stands in its way: the record that is held, the ballot that was prepared, and the slot's guard.
 //
-// A plain write that comes too late for that counts as done if a plain write of a later version covers it, and its writer had asked
-// a quorum before it stamped ours: so the other was under way at the same time, and ours may as well have come just before it. This holds only while nobody has looked in between: a
-// derived record may rest on what was there before ours, and so may whoever prepared a ballot above ours.
+// A plain write that comes too late for that counts as done if a plain write of a later version covers it, and its writer had asked a quorum before it
+// stamped ours: so the other was under way at the same time, and ours may as well have come just before it. This holds only while nobody has looked in
+// between: a derived record may rest on what was there before ours, and so may whoever prepared a ballot above ours.
 func (b *batch) write(it *item) {
 	req, s := it.req, b.state(it.slot)
 	rec := req.Record
