@@ -46,14 +46,14 @@ func newWorld(seed uint64) *world {
 	start := time.Now()
 	since := func() time.Duration { return time.Since(start) }
 	w := &world{seed: seed, stirring: make(chan struct{}), left: map[string]int{}, history: oracle.NewHistory(since)}
+	w.registry = prometheus.NewRegistry()
+	w.metrics = coordinator.NewMetrics(w.registry)
 	w.plan = newPlan(w.random("plan"))
 	w.trace = &trace{start: start, slots: map[int]bool{}}
 	for _, key := range w.plan.keys {
 		w.trace.slots[hashring.SlotOf(key)] = true
 		w.left[key] = opsPerKey
 	}
-	w.registry = prometheus.NewRegistry()
-	w.metrics = coordinator.NewMetrics(w.registry)
 	w.net = newNetwork(w)
 	w.consul = newConsul(w)
 	for i := range w.plan.nodes {

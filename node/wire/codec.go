@@ -116,11 +116,11 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint64(beginFrame(b, kindRequest), id)
 	var flags byte
-	if req.HeadOnly {
-		flags |= flagHeadOnly
-	}
 	if req.Queried {
 		flags |= flagQueried
+	}
+	if req.HeadOnly {
+		flags |= flagHeadOnly
 	}
 	b = append(b, byte(req.Op), flags)
 	b = appendConfig(b, req.Config)

@@ -63,7 +63,7 @@ func randomRecord(r *rand.Rand, key string) record.Record {
 func TestRequestRoundTrip(t *testing.T) {
 	r, known := rand.New(rand.NewPCG(1, 2)), newIntern()
 	for range 2000 {
-		want := Request{Op: OpRead + Op(r.IntN(int(OpSlot))), Config: randomConfig(r), Key: "k" + string(randomBytes(r, MaxKey-1)), HeadOnly: r.IntN(2) == 0, Queried: r.IntN(2) == 0}
+		want := Request{Op: OpRead + Op(r.IntN(int(OpSlot))), Config: randomConfig(r), Key: "k" + string(randomBytes(r, MaxKey-1)), HeadOnly: r.IntN(2) == 0}
 		if want.Op.ofSlotOnly() {
 			want.Key, want.Slot, want.After = "", r.IntN(1<<16), string(randomBytes(r, MaxKey))
 		}
@@ -76,6 +76,7 @@ func TestRequestRoundTrip(t *testing.T) {
 		if want.Op.carriesBase() {
 			want.Base = randomVersion(r)
 		}
+		want.Queried = r.IntN(2) == 0
 		if err := want.check(testMax); err != nil {
 			t.Fatal(err)
 		}
@@ -295,10 +296,10 @@ func TestDetailIsCutBetweenCharacters(t *testing.T) {
 
 // FuzzFrame reads a stream that may hold anything, as each end would.
 func FuzzFrame(f *testing.F) {
+	f.Add(requestFrame(responseFrame(nil, 4, &Response{Status: Superseded, Had: HadNever}), 5, &Request{Op: OpWrite, Config: someConfig, Key: "k", Queried: true}))
 	f.Add(requestFrame(nil, 1, writeOf("key", "value")))
 	f.Add(responseFrame(appendSignal(nil, kindPing), 2, &Response{Status: Stale, Config: someConfig, Detail: "later"}))
 	f.Add([]byte{1, 0, 0, 0})
-	f.Add(requestFrame(responseFrame(nil, 4, &Response{Status: Superseded, Had: HadNever}), 5, &Request{Op: OpWrite, Config: someConfig, Key: "k", Queried: true}))
 	f.Add(responseFrame(nil, 3, &Response{Status: OK, Pulled: somePulled()}))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		frames, known := newFrameReader(bytes.NewReader(stream), testMax+overhead), newIntern()
