@@ -46,9 +46,9 @@ func newWorld(seed uint64) *world {
 	start := time.Now()
 	since := func() time.Duration { return time.Since(start) }
 	w := &world{seed: seed, stirring: make(chan struct{}), left: map[string]int{}, history: oracle.NewHistory(since)}
+	w.plan = newPlan(w.random("plan"))
 	w.registry = prometheus.NewRegistry()
 	w.metrics = coordinator.NewMetrics(w.registry)
-	w.plan = newPlan(w.random("plan"))
 	w.trace = &trace{start: start, slots: map[int]bool{}}
 	for _, key := range w.plan.keys {
 		w.trace.slots[hashring.SlotOf(key)] = true
