@@ -76,7 +76,8 @@ seeded: ## put known bugs that lose data into copies of the source: the tests mu
 integration: images ## run the tests with Consul and the nodes in containers
 	$(CONSUL_USED) go test -p 1 -count=1 -timeout 25m -tags integration ./integration ./deploy/...
 
-bench: build consul wrk ## measure beside Consul's KV for some two minutes; ROUNDS=3 SECONDS_EACH=5
+# README, "How fast", lists what else can be chosen. etcd and nginx are measured where they are installed.
+bench: build consul wrk ## measure beside Consul's KV, etcd and nginx, for half an hour; SHORT=1 to try it, FAULTS=1 for faults and crowds
 	$(BUILD) -o bin/bench ./deploy/bench
 	@exec bin/bench
 

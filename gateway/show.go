@@ -28,7 +28,7 @@ type gateway struct {
 func (g *gateway) routes(requests *coordinator.Coordinator, metrics *prometheus.Registry, log *slog.Logger) api.Gateway {
 	return api.Gateway{
 		Coordinator: requests,
-		Limits:      api.Limits{MaxValue: int64(g.cfg.maxValue), MaxInflight: int64(g.cfg.maxInflight), Timeout: g.cfg.timeout},
+		Limits:      api.Limits{MaxValue: int64(g.cfg.maxValue), MaxInflight: int64(g.cfg.maxInflight)},
 		Registry:    metrics,
 		Log:         log,
 		Ring:        g.ring,

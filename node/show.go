@@ -33,7 +33,7 @@ type node struct {
 func (n *node) routes(requests edge.Coordinator, links http.Handler, metrics *prometheus.Registry, log *slog.Logger) api.Node {
 	return api.Node{
 		Coordinator: requests,
-		Limits:      edge.Limits{MaxValue: int64(n.cfg.maxValue), MaxInflight: max(16<<20, int64(n.cfg.maxValue)), Timeout: 2 * time.Second},
+		Limits:      edge.Limits{MaxValue: int64(n.cfg.maxValue), MaxInflight: max(16<<20, int64(n.cfg.maxValue))},
 		Registry:    metrics,
 		Log:         log,
 		Wire:        links,

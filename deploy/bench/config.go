@@ -1,73 +1,79 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os/exec"
-	"runtime"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// What is measured. kv.lua knows the number of keys and the size of a value too.
-const (
-	connections = 64
-	threads     = 2 // of wrk
-	keys        = 10_000
-	valueBytes  = 100
-)
+// onlySmall as SIZES leaves out what is measured with values larger than 100 B.
+const onlySmall = "small"
 
-// config is what the user may choose.
+// config is what the user may choose, in the environment.
 type config struct {
-	rounds int           // how often each measurement is made
-	each   time.Duration // how long one takes
+	rounds   int           // how often each measurement is made
+	each     time.Duration // how long one takes
+	nodes    int           // of ringkv
+	gateways int           // of ringkv and of nginx
+	keys     int           // that hold values of 100 B
+	sizes    string        // all, or onlySmall
+	systems  []string      // that are measured, by their short names
+	faults   bool          // measure what faults and crowds cost, in place of all else
+	chart    string        // path of the chart
 }
 
-// parseConfig reads ROUNDS and SECONDS_EACH from the environment.
+// parseConfig reads ROUNDS, SECONDS_EACH, NODES, GATEWAYS, KEYS, SIZES, SYSTEMS, FAULTS and CHART. SHORT=1 is a round of a second each.
 func parseConfig(getenv func(string) string) (config, error) {
-	rounds, err := wholeNumber(getenv, "ROUNDS", 3)
-	if err != nil {
-		return config{}, err
+	standard := struct{ rounds, seconds int }{5, 5}
+	if getenv("SHORT") != "" {
+		standard.rounds, standard.seconds = 1, 1
 	}
-	seconds, err := wholeNumber(getenv, "SECONDS_EACH", 5)
-	if err != nil {
-		return config{}, err
+	cfg := config{sizes: "all", faults: getenv("FAULTS") != "", chart: "bin/bench.svg", systems: shortNames()}
+	var seconds int
+	for _, number := range []struct {
+		of             *int
+		name           string
+		standard, most int
+	}{
+		{&cfg.rounds, "ROUNDS", standard.rounds, 1000},
+		{&seconds, "SECONDS_EACH", standard.seconds, 1000},
+		{&cfg.nodes, "NODES", 3, 30},
+		{&cfg.gateways, "GATEWAYS", 2, 8},
+		{&cfg.keys, "KEYS", 10_000, 100_000_000},
+	} {
+		n, err := wholeNumber(getenv(number.name), number.name, number.standard, number.most)
+		if err != nil {
+			return config{}, err
+		}
+		*number.of = n
 	}
-	return config{rounds: rounds, each: time.Duration(seconds) * time.Second}, nil
+	cfg.each = time.Duration(seconds) * time.Second
+	if cfg.nodes < 3 {
+		return config{}, fmt.Errorf("NODES=%d: three copies of each key need three nodes", cfg.nodes)
+	}
+	if path := getenv("CHART"); path != "" {
+		cfg.chart = path
+	}
+	if sizes := getenv("SIZES"); sizes != "" {
+		cfg.sizes = sizes
+	}
+	if cfg.sizes != "all" && cfg.sizes != onlySmall {
+		return config{}, fmt.Errorf("SIZES=%s: it must be all or %s", cfg.sizes, onlySmall)
+	}
+	if list := getenv("SYSTEMS"); list != "" {
+		cfg.systems = strings.Split(list, ",")
+	}
+	return cfg, checkSystems(cfg.systems)
 }
 
-func wholeNumber(getenv func(string) string, name string, standard int) (int, error) {
-	text := getenv(name)
+func wholeNumber(text, name string, standard, most int) (int, error) {
 	if text == "" {
 		return standard, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 1000 {
-		return 0, fmt.Errorf("%s=%s: it must be a whole number from 1 to 1000", name, text)
+	if err != nil || n < 1 || n > most {
+		return 0, fmt.Errorf("%s=%s: it must be a whole number from 1 to %d", name, text, most)
 	}
 	return n, nil
-}
-
-// programs are the paths of what is started.
-type programs struct {
-	node, gateway, consul, wrk string
-}
-
-// findPrograms finds ringkv in bin/, and the others there or on PATH, which `make bench` sees to.
-func findPrograms() (programs, error) {
-	if runtime.GOOS != "linux" {
-		return programs{}, errors.New("it reads CPU times from /proc, which only Linux has")
-	}
-	var p programs
-	for _, program := range []struct {
-		path *string
-		name string
-	}{{&p.node, "./bin/kvnode"}, {&p.gateway, "./bin/kvgateway"}, {&p.consul, "consul"}, {&p.wrk, "wrk"}} {
-		path, err := exec.LookPath(program.name)
-		if err != nil {
-			return programs{}, fmt.Errorf("%w: start it with `make bench`, which builds or names what is missing", err)
-		}
-		*program.path = path
-	}
-	return p, nil
 }

@@ -26,11 +26,14 @@ func consulServers(name string, count int) ([]consulServer, error) {
 	return list, nil
 }
 
+// maxConnections is how many one client may have: Consul's own limit is 200, which wrk with more would be refused for.
+const maxConnections = 8192
+
 // command starts s as one of expected servers, which meet at the first of them. The data is on disk; raft_multiplier 1 is what
 // Consul's documentation gives for production, https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/general#performance.
 func (s consulServer) command(program, dir string, expected int, first consulServer) command {
 	settings := fmt.Sprintf(`{"performance": {"raft_multiplier": 1}, "leave_on_terminate": false, "disable_update_check": true, `+
-		`"ports": {"server": %d, "serf_lan": %d, "serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1}}`, s.rpc, s.gossip)
+		`"limits": {"http_max_conns_per_client": %d}, "ports": {"server": %d, "serf_lan": %d, "serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1}}`, maxConnections, s.rpc, s.gossip)
 	return command{
 		name: s.name,
 		path: program,
@@ -46,25 +49,47 @@ func (s consulServer) command(program, dir string, expected int, first consulSer
 	}
 }
 
+// consulLimit is the largest value that Consul's KV takes, unless it is told otherwise: 512 KB.
+// https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/general#kv_max_value_size
+const consulLimit = 512 << 10
+
 // startConsul starts Consul's KV: three servers. Its target is the leader itself, which is the shortest way there is.
-func startConsul(c *crew, p programs, b browser) (*system, error) {
+func startConsul(_ context.Context, l launch) (*system, error) {
 	servers, err := consulServers("consul", 3)
 	if err != nil {
 		return nil, err
 	}
-	sys := &system{name: "Consul KV"}
+	sys := &system{
+		name: "Consul KV",
+		about: "Consul KV: three servers with their data on disk, raft_multiplier 1 and http_max_conns_per_client 8192, asked at the leader, in the default consistency mode, " +
+			"in which the leader answers reads alone under its lease; a value has at most 512 KB.",
+		dialect: inPath,
+		query:   "?raw",
+		without: consulWithout,
+	}
 	for _, s := range servers {
-		ch, err := c.start(s.command(p.consul, c.dir, len(servers), servers[0]))
+		ch, err := l.crew.start(s.command(l.programs.consul, l.crew.dir, len(servers), servers[0]))
 		if err != nil {
 			return nil, err
 		}
 		sys.children = append(sys.children, ch)
 	}
-	sys.target = func(ctx context.Context) (string, error) {
-		leader, err := leaderOf(ctx, b, servers)
-		return fmt.Sprintf("http://127.0.0.1:%d/v1/kv/", leader.http), err
+	sys.targets = func(ctx context.Context, _ int) ([]string, error) {
+		leader, err := leaderOf(ctx, l.browser, servers)
+		return []string{fmt.Sprintf("http://127.0.0.1:%d/v1/kv/", leader.http)}, err
 	}
 	return sys, nil
+}
+
+func consulWithout(w workload) string {
+	switch {
+	case w.values.bytes > consulLimit:
+		return "limit 512 KB"
+	case w.gateways > 1:
+		return "one leader"
+	default:
+		return ""
+	}
 }
 
 // leaderOf is an error unless all servers are in the raft group and it has a leader.

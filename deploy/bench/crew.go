@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -26,9 +27,11 @@ type command struct {
 
 // child is a process that was started.
 type child struct {
-	name string
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	name   string
+	from   command
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when it has ended
+	killed atomic.Bool   // on purpose: its end isn't the end of the run
 }
 
 // crew is the processes in the order of their start. Not safe for concurrent use.
@@ -40,11 +43,11 @@ type crew struct {
 
 // start starts a process, which writes its log into the crew's directory.
 func (c *crew) start(from command) (*child, error) {
-	log, err := os.Create(filepath.Join(c.dir, from.name+".log"))
+	log, err := os.OpenFile(filepath.Join(c.dir, from.name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", from.name, err)
 	}
-	ch := &child{name: from.name, cmd: exec.Command(from.path, from.args...), done: make(chan struct{})}
+	ch := &child{name: from.name, from: from, cmd: exec.Command(from.path, from.args...), done: make(chan struct{})}
 	ch.cmd.Env = append(environment(os.Environ()), from.env...)
 	ch.cmd.Stdout, ch.cmd.Stderr = log, log
 	ch.cmd.SysProcAttr = attributes()
@@ -55,7 +58,9 @@ func (c *crew) start(from command) (*child, error) {
 	c.children = append(c.children, ch)
 	go func() {
 		err := ch.cmd.Wait()
-		c.lost(fmt.Errorf("%s ended by itself: %v", ch.name, ended(err)))
+		if !ch.killed.Load() {
+			c.lost(fmt.Errorf("%s ended by itself: %v", ch.name, ended(err)))
+		}
 		close(ch.done)
 	}()
 	return ch, nil
@@ -71,7 +76,7 @@ func ended(err error) string {
 // environment is without what would set up the systems differently from how they are described.
 func environment(all []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(variable string) bool {
-		return strings.HasPrefix(variable, "CONSUL_") || strings.HasPrefix(variable, "RINGKV_")
+		return strings.HasPrefix(variable, "CONSUL_") || strings.HasPrefix(variable, "RINGKV_") || strings.HasPrefix(variable, "ETCD_")
 	})
 }
 
@@ -101,4 +106,26 @@ func (ch *child) stop(patience time.Duration) error {
 	}
 	<-ch.done
 	return fmt.Errorf("%s did not stop within %v and was killed", ch.name, patience)
+}
+
+// kill ends the child at once, as kill -9 does, and returns when it is gone.
+func (ch *child) kill() error {
+	ch.killed.Store(true)
+	if err := ch.cmd.Process.Kill(); err != nil {
+		return fmt.Errorf("kill %s: %w", ch.name, err)
+	}
+	<-ch.done
+	return nil
+}
+
+// freeze stops the child where it is, until thaw lets it go on.
+func (ch *child) freeze() error { return ch.signal(freezes) }
+
+func (ch *child) thaw() error { return ch.signal(thaws) }
+
+func (ch *child) signal(s syscall.Signal) error {
+	if err := ch.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("%v to %s: %w", s, ch.name, err)
+	}
+	return nil
 }

@@ -71,8 +71,29 @@ func TestAChildThatEndsEndsTheRun(t *testing.T) {
 	}
 }
 
+func TestAKilledChildIsNotTheEnd(t *testing.T) {
+	c, ctx := newCrew(t)
+	first := shell(t, c, "exec sleep 60")
+	if err := first.kill(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := c.start(first.from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.stop(); err != nil {
+		t.Errorf("stop = %v", err)
+	}
+	if again.cmd.ProcessState == nil {
+		t.Errorf("process %d was not waited for", again.cmd.Process.Pid)
+	}
+	if cause := context.Cause(ctx); cause != nil && !strings.HasPrefix(cause.Error(), "shell ended by itself: signal: terminated") {
+		t.Errorf("cause = %v, want nothing of the one that was killed", cause)
+	}
+}
+
 func TestEnvironment(t *testing.T) {
-	got := environment([]string{"PATH=/bin", "CONSUL_HTTP_TOKEN=secret", "RINGKV_STORE=memory", "HOME=/root"})
+	got := environment([]string{"PATH=/bin", "CONSUL_HTTP_TOKEN=secret", "RINGKV_STORE=memory", "ETCD_NAME=x", "HOME=/root"})
 	if want := []string{"PATH=/bin", "HOME=/root"}; !slices.Equal(got, want) {
 		t.Errorf("environment = %q, want %q", got, want)
 	}

@@ -1,9 +1,10 @@
-// Program bench is what `make bench` starts: it measures reads and writes through a ringkv gateway, and beside it those of
-// Consul's own KV, on this machine and in turns, and prints a table for the README.
+// Program bench is what `make bench` starts: it measures reads and writes through ringkv's gateways, and beside them those of
+// Consul's own KV and of etcd, and reads through nginx, on this machine and in turns, and prints tables and a chart for the README.
 //
-// Both systems are what one would run: ringkv has three nodes that store on disk, a gateway and a Consul; Consul's KV has three
-// servers that store on disk. The load comes from wrk (https://github.com/wg/wrk) with the script kv.lua. Both systems are up all
-// the time and only one of them is under load; what the other costs meanwhile is measured too.
+// Each system is what one would run: see startRingkv, startConsul, startEtcd and startNginx. The load comes from wrk
+// (https://github.com/wg/wrk) with the script kv.lua. All systems are up all the time and only one of them is under load; what the
+// others cost meanwhile is measured too. With FAULTS=1 it measures ringkv alone: what a node that dies or stands still costs, and
+// a crowd of clients.
 package main
 
 import (
@@ -22,6 +23,10 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(2)
+	}
+	if err := raiseFiles(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

@@ -7,69 +7,88 @@ import (
 	"time"
 )
 
-// nodes of ringkv: as many as it keeps copies of each key.
-const nodes = 3
-
-// startRingkv starts three nodes, a gateway, and a Consul of their own. Its target is the gateway.
-func startRingkv(ctx context.Context, c *crew, p programs, b browser) (*system, error) {
-	ports, err := freePorts(nodes + 1)
+// startRingkv starts the nodes, the gateways, and a Consul of their own. Its targets are the gateways.
+func startRingkv(ctx context.Context, l launch) (*system, error) {
+	ports, err := freePorts(l.cfg.nodes + l.cfg.gateways)
 	if err != nil {
 		return nil, err
 	}
-	sys := &system{name: "ringkv"}
-	consul, err := startRegistry(ctx, c, p, b, sys)
+	sys := &system{
+		name: "ringkv",
+		about: fmt.Sprintf("ringkv: %d nodes, three copies of each key, an fsync of two of them before a write is answered, reads of two of them; a gateway, and a Consul of one server.",
+			l.cfg.nodes),
+		dialect: inPath,
+		query:   "?raw",
+		without: func(workload) string { return "" },
+	}
+	consul, err := startRegistry(ctx, l, sys)
 	if err != nil {
 		return nil, err
 	}
-	gateway := fmt.Sprintf("127.0.0.1:%d", ports[nodes])
-	for _, command := range ringkvCommands(p, c.dir, ports[:nodes], gateway, consul) {
-		ch, err := c.start(command)
+	var gateways []string
+	for _, port := range ports[l.cfg.nodes:] {
+		gateways = append(gateways, fmt.Sprintf("127.0.0.1:%d", port))
+	}
+	for _, command := range ringkvCommands(l.programs, l.crew.dir, ports[:l.cfg.nodes], gateways, consul) {
+		ch, err := l.crew.start(command)
 		if err != nil {
 			return nil, err
 		}
 		sys.children = append(sys.children, ch)
 	}
-	sys.target = func(ctx context.Context) (string, error) {
-		return "http://" + gateway + "/kv/", wholeRing(ctx, b, gateway)
+	sys.targets = func(ctx context.Context, count int) ([]string, error) {
+		var urls []string
+		for _, gateway := range gateways[:count] {
+			if err := wholeRing(ctx, l.browser, gateway, l.cfg.nodes); err != nil {
+				return nil, err
+			}
+			urls = append(urls, "http://"+gateway+"/kv/")
+		}
+		return urls, nil
 	}
 	return sys, nil
 }
 
 // startRegistry starts the Consul that the nodes register in, and returns its address when it has a leader.
-func startRegistry(ctx context.Context, c *crew, p programs, b browser, sys *system) (string, error) {
+func startRegistry(ctx context.Context, l launch, sys *system) (string, error) {
 	servers, err := consulServers("registry", 1)
 	if err != nil {
 		return "", err
 	}
-	ch, err := c.start(servers[0].command(p.consul, c.dir, 1, servers[0]))
+	ch, err := l.crew.start(servers[0].command(l.programs.consul, l.crew.dir, 1, servers[0]))
 	if err != nil {
 		return "", err
 	}
 	sys.children = append(sys.children, ch)
 	err = eventually(ctx, time.Minute, func(ctx context.Context) error {
-		_, err := leaderOf(ctx, b, servers)
+		_, err := leaderOf(ctx, l.browser, servers)
 		return err
 	})
 	return fmt.Sprintf("127.0.0.1:%d", servers[0].http), err
 }
 
-func ringkvCommands(p programs, dir string, ports []int, gateway, consul string) []command {
+// nodeName is the id of the i-th node, from 0.
+func nodeName(i int) string { return fmt.Sprintf("node-%d", i+1) }
+
+func ringkvCommands(p programs, dir string, ports []int, gateways []string, consul string) []command {
 	env := []string{"CONSUL_HTTP_ADDR=" + consul}
 	var list []command
 	for i, port := range ports {
-		name := fmt.Sprintf("node-%d", i+1)
 		list = append(list, command{
-			name: name,
+			name: nodeName(i),
 			path: p.node,
-			args: []string{"-addr", fmt.Sprintf("127.0.0.1:%d", port), "-id", name, "-data", filepath.Join(dir, name)},
+			args: []string{"-addr", fmt.Sprintf("127.0.0.1:%d", port), "-id", nodeName(i), "-data", filepath.Join(dir, nodeName(i))},
 			env:  env,
 		})
 	}
-	return append(list, command{name: "gateway", path: p.gateway, args: []string{"-addr", gateway}, env: env})
+	for i, gateway := range gateways {
+		list = append(list, command{name: fmt.Sprintf("gateway-%d", i+1), path: p.gateway, args: []string{"-addr", gateway}, env: env})
+	}
+	return list
 }
 
 // wholeRing is an error unless the gateway knows of every node, and all of them pass.
-func wholeRing(ctx context.Context, b browser, gateway string) error {
+func wholeRing(ctx context.Context, b browser, gateway string, nodes int) error {
 	var ring struct{ Nodes, Away []struct{ ID string } }
 	if err := b.askJSON(ctx, "http://"+gateway+"/ring", &ring); err != nil {
 		return err

@@ -6,34 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
+	"slices"
 )
 
-const (
-	// ready is how long a system may take until it serves.
-	ready = time.Minute
-	// settle is the pause before each measurement, in which the work that the one before has left behind is done.
-	settle = time.Second
-)
-
-// system is one of the two that are compared.
-type system struct {
-	name     string
-	children []*child
-	// target is the URL below which its keys are. It is an error while the system isn't whole.
-	target func(context.Context) (string, error)
-}
-
-// operation is what is asked of both systems.
-type operation struct {
-	method, query string
-}
-
-// GET in Consul's default mode is answered by the leader alone under its lease.
-// https://developer.hashicorp.com/consul/api-docs/features/consistency
-func operations() []operation { return []operation{{method: "PUT"}, {"GET", "?raw"}} }
-
-// run starts both systems, measures them in turns, writes the table to out, and stops them. What it does meanwhile goes to progress.
+// run starts the systems, measures them in turns, writes the tables to out, and stops them. What it does meanwhile goes to progress.
 func run(interrupt context.Context, cfg config, out, progress io.Writer) (err error) {
 	programs, err := findPrograms()
 	if err != nil {
@@ -55,15 +31,34 @@ func run(interrupt context.Context, cfg config, out, progress io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	systems, err := bringUp(ctx, c, programs, progress)
+	l := launch{crew: c, programs: programs, browser: newBrowser(), cfg: cfg}
+	if cfg.faults {
+		return runFaults(ctx, l, g, out, progress)
+	}
+	return compare(ctx, l, g, out, progress)
+}
+
+// compare measures all workloads on all systems.
+func compare(ctx context.Context, l launch, g generator, out, progress io.Writer) error {
+	systems, absent, err := bringUp(ctx, l, progress)
 	if err != nil {
 		return err
 	}
-	results, err := measureAll(ctx, cfg, g, systems, progress)
+	results, err := measureAll(ctx, l, g, systems, progress)
 	if err != nil {
 		return err
 	}
-	return writeTable(out, cfg, describe(programs.consul), results)
+	if err := writeTables(out, systems, results); err != nil {
+		return err
+	}
+	if err := writeNotes(out, l.cfg, machine(l.programs), systems, absent, results); err != nil {
+		return err
+	}
+	if err := os.WriteFile(l.cfg.chart, []byte(chart(bars(systems, results))), 0o644); err != nil {
+		return fmt.Errorf("write the chart: %w (CHART=path puts it elsewhere)", err)
+	}
+	say(progress, "the chart is in %s", l.cfg.chart)
+	return nil
 }
 
 // newDirectory makes one below data/, where the nodes of `make run` store too: /tmp may be in memory.
@@ -86,45 +81,30 @@ func cleanUp(dir string, interrupted bool, err error) error {
 	}
 }
 
-// bringUp starts both systems and returns when both are whole and hold all keys.
-func bringUp(ctx context.Context, c *crew, p programs, progress io.Writer) ([]*system, error) {
-	b := newBrowser()
-	say(progress, "starting three servers of Consul, and three nodes, a gateway and a Consul of ringkv")
-	consul, err := startConsul(c, p, b)
-	if err != nil {
-		return nil, err
-	}
-	ringkv, err := startRingkv(ctx, c, p, b)
-	if err != nil {
-		return nil, err
-	}
-	systems := []*system{ringkv, consul}
-	for _, sys := range systems {
-		if err := sys.fill(ctx, b); err != nil {
-			return nil, fmt.Errorf("%s: %w", sys.name, err)
+// bringUp starts the systems and returns when each serves; absent says which are left out, and why.
+func bringUp(ctx context.Context, l launch, progress io.Writer) (systems []*system, absent []string, err error) {
+	for _, s := range starters() {
+		if !slices.Contains(l.cfg.systems, s.short) {
+			continue
 		}
-		say(progress, "%s holds %d keys", sys.name, keys)
-	}
-	return systems, nil
-}
-
-func (s *system) fill(ctx context.Context, b browser) error {
-	err := eventually(ctx, ready, func(ctx context.Context) error {
-		url, err := s.target(ctx)
+		if why := s.missing(l.programs); why != "" {
+			absent = append(absent, fmt.Sprintf("%s is left out: %s.", s.name, why))
+			say(progress, "%s is left out: %s", s.name, why)
+			continue
+		}
+		say(progress, "starting %s", s.name)
+		sys, err := s.start(ctx, l)
 		if err != nil {
-			return err
+			return nil, nil, fmt.Errorf("%s: %w", s.name, err)
 		}
-		_, err = b.ask(ctx, "PUT", url+"key1", "")
-		return err
-	})
-	if err != nil {
-		return err
+		systems = append(systems, sys)
 	}
-	url, err := s.target(ctx)
-	if err != nil {
-		return err
+	for _, sys := range systems {
+		if err := sys.serve(ctx, l.browser); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", sys.name, err)
+		}
 	}
-	return b.fill(ctx, url)
+	return systems, absent, nil
 }
 
 // say tells the user what is going on. Nobody is helped by an error about that.

@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
-	"strings"
-	"sync"
 	"testing"
 )
 
@@ -52,27 +51,68 @@ func TestWholeRing(t *testing.T) {
 		`{"nodes":[{"id":"a"},{"id":"b"},{"id":"c"}],"away":[{"id":"d"}]}`: false,
 	} {
 		host, _ := answering(t, map[string]string{"/ring": ring})
-		if err := wholeRing(t.Context(), newBrowser(), host); (err == nil) != whole {
+		if err := wholeRing(t.Context(), newBrowser(), host, 3); (err == nil) != whole {
 			t.Errorf("wholeRing of %s = %v, want whole %v", ring, err, whole)
 		}
 	}
 }
 
+func TestEtcdLeader(t *testing.T) {
+	status := func(member, leader, revision string) string {
+		return fmt.Sprintf(`{"header":{"member_id":"%s","revision":"%s"},"leader":"%s"}`, member, revision, leader)
+	}
+	for name, test := range map[string]struct {
+		status [3]string
+		want   string
+	}{
+		"whole":                      {[3]string{status("1", "2", "70"), status("2", "2", "77"), status("3", "2", "77")}, "b"},
+		"no leader yet":              {[3]string{status("1", "", "1"), status("2", "", "1"), status("3", "", "1")}, ""},
+		"two leaders":                {[3]string{status("1", "1", "1"), status("2", "2", "1"), status("3", "2", "1")}, ""},
+		"the leader is someone else": {[3]string{status("1", "9", "1"), status("2", "9", "1"), status("3", "9", "1")}, ""},
+	} {
+		var members []etcdMember
+		for i, answer := range test.status {
+			_, port := answering(t, map[string]string{"/v3/maintenance/status": answer})
+			members = append(members, etcdMember{name: string(rune('a' + i)), client: port})
+		}
+		leader, revision, err := etcdLeader(t.Context(), newBrowser(), members)
+		if leader.name != test.want || (err == nil) != (test.want != "") || (err == nil && revision != "77") {
+			t.Errorf("%s: etcdLeader = %q, revision %s, %v, want %q", name, leader.name, revision, err, test.want)
+		}
+	}
+}
+
+func TestWithout(t *testing.T) {
+	small, large := allValues(10)[0], allValues(10)[2]
+	for _, test := range []struct {
+		w    workload
+		want string
+	}{
+		{workload{"PUT", 100, small, 64, 1}, ""},
+		{workload{"PUT", 100, large, 64, 1}, "limit 512 KB"},
+		{workload{"GET", 0, small, 64, 2}, "one leader"},
+	} {
+		if got := consulWithout(test.w); got != test.want {
+			t.Errorf("consulWithout(%s) = %q, want %q", test.w.name(), got, test.want)
+		}
+	}
+}
+
 func TestFillWritesEveryKey(t *testing.T) {
-	var mu sync.Mutex // guards written
-	written := map[string]bool{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		written[strings.TrimPrefix(r.URL.Path, "/kv/")] = r.ContentLength == valueBytes
-	}))
+	s := &store{status: http.StatusOK}
+	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	if err := newBrowser().fill(t.Context(), server.URL+"/kv/"); err != nil {
+	v := values{prefix: "mid", keys: 300, bytes: 50}
+	if err := newBrowser().fill(t.Context(), inPath, server.URL+"/kv/", v, io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	for i := 1; i <= keys; i++ {
-		if key := fmt.Sprintf("key%d", i); !written[key] {
-			t.Fatalf("%s was not written with %d bytes", key, valueBytes)
+	written := map[string]bool{}
+	for _, r := range s.asked {
+		written[r.key] = len(r.value) == v.bytes
+	}
+	for i := 1; i <= v.keys; i++ {
+		if !written[v.key(i)] {
+			t.Fatalf("%s was not written with %d bytes", v.key(i), v.bytes)
 		}
 	}
 }
@@ -80,7 +120,7 @@ func TestFillWritesEveryKey(t *testing.T) {
 func TestFillStopsWhenItIsTold(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := newBrowser().fill(ctx, "http://127.0.0.1:1/kv/"); err == nil {
+	if err := newBrowser().fill(ctx, inPath, "http://127.0.0.1:1/kv/", allValues(10)[0], io.Discard); err == nil {
 		t.Error("fill = nil, want an error")
 	}
 }

@@ -3,67 +3,89 @@ package main
 import (
 	"fmt"
 	"io"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// tolerated is how many CPUs other programs may take before the figures come with a warning.
-const tolerated = 0.2
-
-// row is a line of the table: a figure of each system, and how it is written.
-type row struct {
-	name string
-	of   func(figures) float64
-	text func(float64) string
+// table is one of those in the README: a row for each workload, a column for each system.
+type table struct {
+	title string
+	cell  func(rounds []figures) string
+	of    func(figures) float64 // what the ratio is of
 }
 
-func rows() []row {
-	return []row{
-		{"a second", func(f figures) float64 { return f.rate }, count},
-		{"p50, ms", func(f figures) float64 { return float64(f.p50) }, func(ns float64) string { return millis(time.Duration(ns)) }},
-		{"p99, ms", func(f figures) float64 { return float64(f.p99) }, func(ns float64) string { return millis(time.Duration(ns)) }},
-		{"CPU seconds for a million", func(f figures) float64 { return f.cpu }, count},
+func rate(f figures) float64 { return f.rate }
+func cpu(f figures) float64  { return f.cpu }
+func p99(f figures) float64  { return float64(f.p99) }
+
+func tables() []table {
+	return []table{
+		{"Requests a second", func(rounds []figures) string { return count(median(rounds, rate)) }, rate},
+		{"p50 / p99 / p99.9 in ms, ratio of the p99", times, p99},
+		{"CPU seconds for a million, memory", costs, cpu},
 	}
 }
 
-// writeTable writes the medians of all rounds and their ratios as a table in Markdown, with a paragraph that says what it is of.
-func writeTable(w io.Writer, cfg config, machine string, results []result) error {
+// writeTables writes the medians of all rounds as tables in Markdown; in brackets is the ratio of the first system to each other.
+func writeTables(out io.Writer, systems []*system, results []result) error {
 	var text strings.Builder
-	first, second := results[0].systems[0].name, results[0].systems[1].name
-	fmt.Fprintf(&text, "\n| %d B values, %d connections | %s | %s | ratio |\n| --- | ---: | ---: | ---: |\n", valueBytes, connections, first, second)
-	var idle, strange float64
-	for _, r := range results {
-		for _, row := range rows() {
-			a, b := median(r.rounds[0], row.of), median(r.rounds[1], row.of)
-			fmt.Fprintf(&text, "| %s, %s | %s | %s | %.2f |\n", r.operation.method, row.name, row.text(a), row.text(b), a/b)
+	for _, t := range tables() {
+		fmt.Fprintf(&text, "\n| %s | %s", t.title, systems[0].name)
+		for _, s := range systems[1:] {
+			fmt.Fprintf(&text, " | %s (ratio)", s.name)
 		}
-		for _, rounds := range r.rounds {
-			idle = max(idle, median(rounds, func(f figures) float64 { return f.idle }))
-			strange = max(strange, median(rounds, func(f figures) float64 { return f.strange }))
+		text.WriteString(" |\n| ---" + strings.Repeat(" | ---:", len(systems)) + " |\n")
+		for _, r := range results {
+			t.row(&text, r)
 		}
 	}
-	fmt.Fprintf(&text, "\nMedians of %d rounds of %v each, in turns on the same machine, load generator (wrk) included: %s. "+
-		"%d keys, a random one each time. Ratio: %s by %s. CPU: of all processes of the system, without wrk. "+
-		"ringkv: three nodes (fsync before each answer), one gateway, one Consul; reads ask a majority. "+
-		"Consul KV: three servers with their data on disk and raft_multiplier 1, asked at the leader, in the default consistency mode. "+
-		"Both are up all the time; the one that isn't asked takes %.2f CPUs at most, other programs %.2f.\n",
-		cfg.rounds, cfg.each, machine, keys, first, second, idle, strange)
-	if strange > tolerated {
-		fmt.Fprintf(&text, "\n**The machine was busy with other programs: on one that is not, the rates and times are others.**\n")
-	}
-	_, err := io.WriteString(w, text.String())
+	_, err := io.WriteString(out, text.String())
 	return err
 }
 
+func (t table) row(text *strings.Builder, r result) {
+	fmt.Fprintf(text, "| %s", r.workload.name())
+	for i, rounds := range r.rounds {
+		switch {
+		case len(rounds) == 0:
+			fmt.Fprintf(text, " | %s", r.without[i])
+		case i == 0 || len(r.rounds[0]) == 0:
+			fmt.Fprintf(text, " | %s", t.cell(rounds))
+		default:
+			fmt.Fprintf(text, " | %s (%.2f)", t.cell(rounds), ratio(median(r.rounds[0], t.of), median(rounds, t.of)))
+		}
+	}
+	text.WriteString(" |\n")
+}
+
+// ratio is zero where there is nothing to divide by, as with the CPU time of few requests, which has a unit of 10 ms.
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
+
+func times(rounds []figures) string {
+	of := func(time func(figures) time.Duration) string {
+		return short(median(rounds, func(f figures) float64 { return time(f).Seconds() * 1000 }))
+	}
+	return of(func(f figures) time.Duration { return f.p50 }) + " / " +
+		of(func(f figures) time.Duration { return f.p99 }) + " / " +
+		of(func(f figures) time.Duration { return f.p999 })
+}
+
+func costs(rounds []figures) string {
+	return count(median(rounds, cpu)) + " s, " + mebibytes(median(rounds, func(f figures) float64 { return f.memory })) + " MiB"
+}
+
 // median of one figure over the rounds, of which there is at least one.
-func median(rounds []figures, of func(figures) float64) float64 {
+func median[T any](rounds []T, of func(T) float64) float64 {
 	values := make([]float64, len(rounds))
-	for i, f := range rounds {
-		values[i] = of(f)
+	for i, round := range rounds {
+		values[i] = of(round)
 	}
 	slices.Sort(values)
 	middle := len(values) / 2
@@ -82,15 +104,18 @@ func count(x float64) string {
 	return digits
 }
 
-func millis(d time.Duration) string {
-	return strconv.FormatFloat(d.Seconds()*1000, 'f', 2, 64)
+// short writes a number with three digits that count, and whole ones above that.
+func short(x float64) string {
+	switch {
+	case x < 9.995:
+		return strconv.FormatFloat(x, 'f', 2, 64)
+	case x < 99.95:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	default:
+		return count(x)
+	}
 }
 
-// describe says on what machine, and which Consul, the figures are of.
-func describe(consul string) string {
-	version := "Consul of unknown version"
-	if output, err := exec.Command(consul, "version").Output(); err == nil {
-		version, _, _ = strings.Cut(string(output), "\n")
-	}
-	return fmt.Sprintf("%d CPUs, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, version)
-}
+func millis(d time.Duration) string { return short(d.Seconds() * 1000) }
+
+func mebibytes(bytes float64) string { return count(bytes / (1 << 20)) }

@@ -13,7 +13,8 @@ import (
 	"ringkv/node/record"
 )
 
-// A Coordinator carries out what /kv/ is asked for. It is safe for concurrent use. Its errors are *coordinator.Error.
+// A Coordinator carries out what /kv/ is asked for, each in a time that it bounds by itself. It is safe for concurrent use. Its errors
+// are *coordinator.Error.
 type Coordinator interface {
 	Get(ctx context.Context, key string, opt coordinator.ReadOptions) (record.Record, error)
 	Put(ctx context.Context, key string, value []byte, contentType string) (record.Version, error)
@@ -26,7 +27,6 @@ type Coordinator interface {
 type Limits struct {
 	MaxValue    int64         // bytes of the largest value; 1 MiB
 	MaxInflight int64         // bytes of all values in memory at once, never less than MaxValue; 64 MiB
-	Timeout     time.Duration // of one request, all tries of the coordinator together, its body not counted; 2 s
 	BodyGrace   time.Duration // how long a body may take, beside a second for each 128 KiB of it; 5 s
 }
 
@@ -38,9 +38,6 @@ func (l Limits) withDefaults() Limits {
 		l.MaxInflight = 64 << 20
 	}
 	l.MaxInflight = max(l.MaxInflight, l.MaxValue)
-	if l.Timeout <= 0 {
-		l.Timeout = 2 * time.Second
-	}
 	if l.BodyGrace <= 0 {
 		l.BodyGrace = bodyGrace
 	}
@@ -90,8 +87,7 @@ func (k *kv) put(c *gin.Context) Outcome {
 	if bad != nil {
 		return k.refuse(c, key, bad)
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), k.limits.Timeout)
-	defer cancel()
+	ctx := c.Request.Context()
 	var version record.Version
 	var err error
 	if holds == nil {
@@ -147,8 +143,7 @@ func (k *kv) delete(c *gin.Context) Outcome {
 	if bodyPending(c.Request) {
 		return Fail(c, Problem{Outcome: BadRequest, Key: key, Detail: "a DELETE has no body"})
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), k.limits.Timeout)
-	defer cancel()
+	ctx := c.Request.Context()
 	var deleted bool
 	var err error
 	if holds == nil {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 
@@ -30,9 +29,7 @@ func (k *kv) read(c *gin.Context) Outcome {
 	if opt.Stale {
 		c.Writer.Header()["Ringkv-Stale"] = staleAnswer
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), k.limits.Timeout)
-	defer cancel()
-	r, err := k.coordinator.Get(ctx, key, opt)
+	r, err := k.coordinator.Get(c.Request.Context(), key, opt)
 	switch {
 	case err != nil:
 		return Fail(c, readProblem(key, err))

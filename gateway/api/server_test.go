@@ -130,7 +130,7 @@ func TestBusyConnectionsStay(t *testing.T) {
 	const room = 4
 	gate := make(chan struct{})
 	fake := apitest.NewFake()
-	router := newTestRouter(t, fake, Limits{Timeout: patience})
+	router := newTestRouter(t, fake, Limits{})
 	arrived := make(chan struct{}, room)
 	blocking := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}

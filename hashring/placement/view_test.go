@@ -332,7 +332,7 @@ func TestStaticIsThereAtOnce(t *testing.T) {
 // BenchmarkView is what a change costs a program: of who passes, of the placement on top of the one before, and of a placement
 // of which nothing is known, with a log of ten generations.
 func BenchmarkView(b *testing.B) {
-	for _, n := range []int{10, 100, 1000} {
+	for _, n := range []int{10, 100, 1000, 3000} {
 		nodes := manyNodes(n + 10)
 		d := first(b, nodes[:n], 3)
 		for i := range 9 {

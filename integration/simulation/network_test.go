@@ -207,7 +207,7 @@ func (c *call) leave() {
 		return
 	}
 	d, arrives, cut := c.net.travel(from.m.name, c.node)
-	if c.req.Op == wire.OpPull && c.req.Key == "" {
+	if c.req.Op == wire.OpFetch || c.req.Op == wire.OpPull && c.req.Key == "" {
 		d += c.net.bulk(from.m.name, c.node)
 	}
 	switch {

@@ -45,7 +45,7 @@ func (b *batch) judge(it *item) {
 // request judges what a gateway or a peer asks for.
 func (b *batch) request(it *item) {
 	b.promise(it, it.req.Config)
-	if it.answer.Status == wire.OK && it.req.Op != wire.OpPull {
+	if it.answer.Status == wire.OK && !pulls(it.req.Op) {
 		it.answer = b.r.admit(it.slot, b.state(it.slot), it.req.Config, it.req.Key)
 	}
 	if it.answer.Status != wire.OK {

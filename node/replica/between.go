@@ -20,7 +20,7 @@ const askPatience = 5 * time.Second
 
 // aboutSlot reports whether requests of this op may be about a slot as a whole.
 func aboutSlot(op wire.Op) bool {
-	return op == wire.OpPull || op == wire.OpSlot || op == wire.OpGuard || op == wire.OpFloor
+	return pulls(op) || op == wire.OpSlot || op == wire.OpGuard || op == wire.OpFloor
 }
 
 // betweenOwners reports whether op may only be done by an owner that has settled the config of the request, and promised none after

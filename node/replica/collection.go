@@ -131,6 +131,8 @@ func (c *collection) take(ctx context.Context, reply wire.Reply) error {
 		c.because[identity] = reply.Err.Error()
 	case resp.Status == wire.OK && resp.Pulled != nil && resp.Pulled.Node != identity:
 		c.because[identity] = "is another by now: its disk is not the one it had"
+	case resp.Status == wire.OK && resp.Pulled != nil && resp.Pulled.Same && c.req.Digest == 0:
+		c.because[identity] = "says that it holds the same, of which it wasn't told"
 	case resp.Status == wire.OK && resp.Pulled != nil:
 		c.got[identity] = resp.Pulled
 	case resp.Status == wire.Stale && resp.Config != nil && resp.Config.Generation > c.req.Config.Generation:
@@ -206,7 +208,7 @@ func (c *collection) fenced(config *placement.Config) bool {
 	return answered >= min(len(config.Owners)/2+1, left)
 }
 
-// newest returns the newest that anyone has told of key, with the highest ballot, and who told it. A deletion that all owners of an earlier config
+// newest returns the newest that anyone has told of key, with the highest ballot, and who told it. Those who hold the same as this node don't tell of it. A deletion that all owners of an earlier config
 // knew, and that some have collected since, is a tombstone again here.
 func (c *collection) newest(key string) (best record.Record, from string) {
 	best.Key = key
@@ -214,6 +216,8 @@ func (c *collection) newest(key string) (best record.Record, from string) {
 		rec := record.Record{Key: key}
 		if i, found := slices.BinarySearchFunc(got.Records, key, func(rec record.Record, key string) int { return strings.Compare(rec.Key, key) }); found {
 			rec = got.Records[i]
+		} else if got.Same { // it holds what this node holds, or held when it asked, and no ballot
+			continue
 		}
 		rec, _ = seen(rec, got.Floor)
 		if order := rec.Version.Compare(best.Version); order > 0 || order == 0 && identity < from {

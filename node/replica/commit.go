@@ -123,7 +123,7 @@ func (r *Replica) commit(items []*item) {
 			r.await(it.slot, it.req.Config, it.req, it.respond)
 		case it.req != nil && it.answer.Status == wire.OK && it.req.Op == wire.OpRead:
 			r.read(it.req, it.respond)
-		case it.req != nil && it.answer.Status == wire.OK && it.req.Op == wire.OpPull:
+		case it.req != nil && it.answer.Status == wire.OK && pulls(it.req.Op):
 			r.answerPull(it.req, it.respond)
 		case it.req != nil && it.answer.Status == wire.OK && it.req.Op == wire.OpGuard:
 			r.answerGuard(it.req, it.respond)

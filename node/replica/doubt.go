@@ -20,6 +20,8 @@ import (
 // this node, from before it lost what it had promised then, for at most windowTime. This wait outlasts that, and what clocks may differ.
 const doubtPatience = 2 * windowTime
 
+const recoverSlots = 4 // at a time
+
 // A slot is in doubt where the disk has lost a line of which nobody knows what it was about: a record, or a promise. This node then says
 // nothing about the slot. It becomes an owner again
 //   - by promising the latest config that it was ever told of, or that any owner knows;
@@ -32,7 +34,7 @@ func (r *Replica) recoverAll(ctx context.Context, began time.Time) error {
 		return nil
 	}
 	var g errgroup.Group
-	g.SetLimit(settleSlots)
+	g.SetLimit(recoverSlots)
 	for slot := range r.doubt {
 		if !r.doubt[slot].Load() || ctx.Err() != nil {
 			continue
@@ -170,7 +172,7 @@ func (w *witnesses) restorePage(ctx context.Context, pages map[string]*wire.Pull
 		return err
 	}
 	maps.DeleteFunc(keys, func(_ string, wanted bool) bool { return !wanted })
-	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(keys)), settleValues) {
+	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(keys)), mendValues) {
 		var recs []record.Record
 		for _, key := range chunk {
 			rec, err := w.newest(ctx, key)

@@ -3,6 +3,7 @@ package replica_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -152,7 +153,7 @@ func TestPullThatIsOvertakenSettlesNothing(t *testing.T) {
 			if req.Key == "" && req.Slot != hashring.SlotOf("k") {
 				return nil
 			}
-			if req.Key != "" { // the value, once the pages have come
+			if req.Op == wire.OpFetch { // the value, once the pages have come
 				j.Handle(overtaking, func(wire.Response) {})
 			}
 			return well(j, node, req)
@@ -208,7 +209,7 @@ func TestPagesThatEndAtDifferentKeys(t *testing.T) {
 			resp := pulled(node+"/disk-"+node, j.old, history)
 			for _, key := range keys {
 				v, ok := held[node][key]
-				if !ok || req.Key == "" && (req.Slot != slot || key <= req.After) || req.Key != "" && req.Key != key {
+				if !ok || req.Op == wire.OpPull && (req.Slot != slot || key <= req.After) || req.Op == wire.OpFetch && !slices.Contains(req.Keys, key) {
 					continue
 				}
 				if resp.Pulled.More = len(resp.Pulled.Records) == page[node]; resp.Pulled.More {

@@ -36,16 +36,17 @@ func TestLyingOwnerDoesNoHarm(t *testing.T) {
 		"of another slot": page(func(p *wire.Pulled) { p.Records = append(slices.Clone(p.Records), foreign) }),
 		"no end":          page(func(p *wire.Pulled) { p.Records, p.More = nil, true }),
 		"same page again": page(func(p *wire.Pulled) { p.More = len(p.Records) > 0 }),
+		"all the same":    page(func(p *wire.Pulled) { p.Same, p.Records, p.More = true, nil, false }),
 		"of another config": page(func(p *wire.Pulled) {
 			p.Settled = later(7, "a", "b", "c")
 		}),
 		"another key": func(req *wire.Request, p *wire.Pulled) {
-			if req.Op == wire.OpPull && req.Key != "" {
+			if req.Op == wire.OpFetch || req.Op == wire.OpPull && req.Key != "" {
 				p.Records = []record.Record{foreign}
 			}
 		},
 		"nothing there": func(req *wire.Request, p *wire.Pulled) {
-			if req.Op == wire.OpPull && req.Key != "" {
+			if req.Op == wire.OpFetch || req.Op == wire.OpPull && req.Key != "" {
 				p.Records = nil
 			}
 		},
@@ -61,7 +62,7 @@ func wantHarmless(t *testing.T, lie func(req *wire.Request, p *wire.Pulled)) {
 	time.Sleep(10 * time.Second) // fake time
 	var told atomic.Int64
 	s.interfere(func(_, to string, req *wire.Request) *wire.Response {
-		if to != "b" || req.Op != wire.OpPull && req.Op != wire.OpSlot {
+		if to != "b" || !slices.Contains([]wire.Op{wire.OpPull, wire.OpFetch, wire.OpSlot}, req.Op) {
 			return nil
 		}
 		resp := s.do("b", req)

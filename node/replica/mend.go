@@ -11,7 +11,10 @@ import (
 	"ringkv/node/store"
 )
 
-const mendKeys = 4096 // damaged ones, repaired in one round
+const (
+	mendKeys   = 4096 // damaged ones, repaired in one round
+	mendValues = 16   // stored at a time: each may be as large as values get
+)
 
 // A mending finds records of settled slots that are damaged here, and replaces them by what the other owners hold.
 type mending struct {
@@ -93,7 +96,7 @@ func (r *Replica) mend(ctx context.Context, slot int, keys []string) error {
 		return err
 	}
 	slices.Sort(keys)
-	for chunk := range slices.Chunk(keys, settleValues) {
+	for chunk := range slices.Chunk(keys, mendValues) {
 		var recs []record.Record
 		for _, key := range chunk {
 			rec, err := w.newest(ctx, key)

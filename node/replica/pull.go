@@ -50,15 +50,25 @@ func (r *Replica) pullKey(slot int, config *placement.Config, key string) error 
 	if s == nil || !s.Promised.Equal(config) {
 		return errOvertaken
 	}
-	if _, err := r.stored(key, false); err != nil {
+	own, err := r.stored(key, false)
+	if err != nil {
 		return errors.New(unreadable(err).Detail)
 	}
 	c := r.newCollection(slot, s, &wire.Request{Op: wire.OpPull, Config: config, Key: key})
 	if err := c.run(ctx); err != nil {
 		return err
 	}
-	best, _ := c.newest(key)
-	return r.absorb(ctx, slot, config, c.guard(), []record.Record{best})
+	var recs []record.Record
+	if best, _ := c.newest(key); lacks(own, best, s) {
+		recs = append(recs, best)
+	}
+	return r.absorb(ctx, slot, config, c.guard(), recs)
+}
+
+// lacks reports whether best, which others told, says more of a key than own, which this node holds in state s.
+func lacks(own, best record.Record, s *state) bool {
+	held, _ := seen(own, s.Floor)
+	return best.Version.After(held.Version) || best.Ballot.After(own.Ballot)
 }
 
 // absorb stores what was pulled, where it is newer than what is here, and takes nothing up to guard from now on: those it was pulled

@@ -141,6 +141,12 @@ func (r *Replica) Handle(req *wire.Request, respond func(wire.Response)) {
 		r.read(req, respond)
 	case wire.OpPull:
 		r.answerPull(req, respond)
+	case wire.OpFetch:
+		if !keysOf(req.Slot, req.Keys) {
+			respond(wire.Response{Status: wire.BadRequest, Detail: "was asked for keys out of order, or of another slot"})
+			return
+		}
+		r.answerPull(req, respond)
 	case wire.OpPrepare:
 		if req.Ballot.IsZero() {
 			respond(wire.Response{Status: wire.BadRequest, Detail: "was asked to prepare no ballot"})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -262,8 +263,11 @@ func TestPullsBringBallotsGuardsAndCollectedTombstones(t *testing.T) {
 				{Key: other, Version: ver(10), Value: []byte("ten")},
 			}
 		}
-		if req.Key != "" {
+		switch {
+		case req.Key != "":
 			resp.Pulled.Records = slicesOf(resp.Pulled.Records, req.Key)
+		case req.Op == wire.OpFetch:
+			resp.Pulled.Records = slicesOf(resp.Pulled.Records, req.Keys...)
 		}
 		return resp
 	}
@@ -310,9 +314,9 @@ func TestPullsBringBallotsGuardsAndCollectedTombstones(t *testing.T) {
 	})
 }
 
-func slicesOf(recs []record.Record, key string) (of []record.Record) {
+func slicesOf(recs []record.Record, keys ...string) (of []record.Record) {
 	for _, rec := range recs {
-		if rec.Key == key {
+		if slices.Contains(keys, rec.Key) {
 			of = append(of, rec)
 		}
 	}

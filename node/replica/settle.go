@@ -18,10 +18,9 @@ import (
 )
 
 const (
-	settleEvery  = time.Second      // slots that could not be settled are tried again
-	settleSlots  = 4                // at a time
-	settleValues = 16               // fetched at a time for one slot
-	windowTime   = 10 * time.Second // for one page, or for one lot of values
+	settleEvery = time.Second      // slots that could not be settled are tried again
+	settleSlots = 1                // at a time
+	windowTime  = 10 * time.Second // for one page, or for one lot of values
 )
 
 // Settle fetches in the background what this node should hold and doesn't yet, slot by slot, until ctx is done. Requests don't wait for it: their keys
@@ -112,8 +111,13 @@ func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Co
 	if s == nil || !s.Promised.Equal(config) {
 		return w, errOvertaken
 	}
-	c := r.newCollection(slot, s, &wire.Request{Op: wire.OpPull, Config: config, Slot: slot, After: cursor, HeadOnly: true})
+	req := &wire.Request{Op: wire.OpPull, Config: config, Slot: slot, After: cursor, HeadOnly: true}
+	if cursor == "" {
+		req.Digest = r.digest(slot, s)
+	}
+	c := r.newCollection(slot, s, req)
 	c.hasty = true // other slots wait for their turn
+	began := time.Now()
 	within, cancel := context.WithTimeout(ctx, windowTime)
 	defer cancel()
 	if err := c.run(within); err != nil {
@@ -126,6 +130,9 @@ func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Co
 		return w, err
 	}
 	if err := r.absorb(ctx, slot, config, c.guard(), told); err != nil {
+		return w, err
+	}
+	if err := r.rest(ctx, time.Since(began)); err != nil {
 		return w, err
 	}
 	return w, r.bring(ctx, slot, config, fetch)
@@ -144,6 +151,9 @@ func (c *collection) compare(w window) (told []record.Record, fetch []fetching, 
 		}
 	}
 	// What this node alone holds may be deleted, as the floor of another says.
+	if len(keys) == 0 && c.same() {
+		return nil, nil, nil
+	}
 	err = c.r.store.Heads(c.slot, c.req.After, func(key string, h store.Head) bool {
 		if w.more && key > w.end {
 			return false
@@ -175,26 +185,14 @@ func (c *collection) compare(w window) (told []record.Record, fetch []fetching, 
 	return told, fetch, nil
 }
 
-// bring fetches records and makes them this node's own, some at a time. What has come is kept, whatever becomes of the rest.
-func (r *Replica) bring(ctx context.Context, slot int, config *placement.Config, fetch []fetching) error {
-	for len(fetch) > 0 {
-		recs, err := r.fetch(ctx, config, fetch[:min(len(fetch), settleValues)])
-		if len(recs) == 0 {
-			return err
-		}
-		if err := r.absorb(ctx, slot, config, record.Version{}, recs); err != nil {
-			return err
-		}
-		came := make(map[string]bool, len(recs))
-		for _, rec := range recs {
-			came[rec.Key] = true
-		}
-		fetch = slices.DeleteFunc(fetch, func(f fetching) bool { return came[f.key] })
-		if err := r.throttle(ctx, recs); err != nil {
-			return err
+// same reports whether all who answered hold the same as this node.
+func (c *collection) same() bool {
+	for _, got := range c.got {
+		if !got.Same {
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 // end returns how far the pages that were collected reach: to the shortest one's end.
@@ -208,61 +206,4 @@ func (c *collection) end() (end string, more bool) {
 		}
 	}
 	return end, more
-}
-
-// A fetching is a key and who holds its newest record.
-type fetching struct{ key, identity string }
-
-// fetch gets the whole records of one batch. It returns those that came, and why others did not.
-func (r *Replica) fetch(ctx context.Context, config *placement.Config, batch []fetching) (recs []record.Record, err error) {
-	ctx, cancel := context.WithTimeout(ctx, windowTime)
-	defer cancel()
-	deadline, _ := ctx.Deadline()
-	replies := make(chan wire.Reply, len(batch))
-	from := map[string]string{} // node id -> identity
-	asked := map[string]bool{}  // keys
-	pending := 0
-	for _, f := range batch {
-		owner := r.locate(f.identity)
-		if !owner.Passing {
-			err = fmt.Errorf("%s is not passing its check", owner.ID)
-			continue
-		}
-		from[owner.ID], asked[f.key] = f.identity, true
-		r.opt.Peers.Send(owner.ID, owner.Addr, &wire.Request{Op: wire.OpPull, Config: config, Key: f.key}, deadline, replies)
-		pending++
-	}
-	for ; pending > 0; pending-- {
-		select {
-		case reply := <-replies:
-			switch p := reply.Response.Pulled; {
-			case reply.Err != nil:
-				err = reply.Err
-			case reply.Response.Status != wire.OK || p == nil:
-				err = fmt.Errorf("%s %s", reply.Node, reply.Response.Detail)
-			case p.Node != from[reply.Node] || len(p.Records) == 0:
-				err = fmt.Errorf("%s no longer holds what it held: its disk is another", reply.Node)
-			case !asked[p.Records[0].Key]:
-				err = fmt.Errorf("%s answered with a key that it wasn't asked for", reply.Node)
-			default:
-				recs = append(recs, p.Records[0])
-			}
-		case <-ctx.Done():
-			return recs, ctx.Err()
-		}
-	}
-	return recs, err
-}
-
-// throttle keeps moving data within the rate that was given for it.
-func (r *Replica) throttle(ctx context.Context, recs []record.Record) error {
-	for _, rec := range recs {
-		if r.limit == nil {
-			return nil
-		}
-		if err := r.limit.WaitN(ctx, min(len(rec.Value)+len(rec.Key), r.limit.Burst())); err != nil {
-			return err
-		}
-	}
-	return nil
 }

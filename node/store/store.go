@@ -75,6 +75,8 @@ type Store interface {
 	Walk(slot int, after string, fn func(record.Record) bool) error
 	// Heads is Walk without the values, and without touching the disk. Damaged records come with Damaged set. ErrCorrupt where the slot is in doubt.
 	Heads(slot int, after string, fn func(key string, h Head) bool) error
+	// Plain reports whether Heads would call nothing of the slot Marked or Damaged, and return nil. It sorts nothing, and costs far less than asking Heads.
+	Plain(slot int) bool
 	// Digest returns a sum of Fingerprint over the keys, versions and deletions of the slot's records, in whatever order they came: two stores
 	// with the same records have the same digest, whatever their ballots. Records that Head calls Damaged are left out. It costs nothing to ask.
 	Digest(slot int) uint64

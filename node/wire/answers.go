@@ -60,7 +60,7 @@ func (c *serverConn) enqueueLocked(id uint64, resp *Response) (wake bool) {
 	before := c.out.size
 	c.out.response(id, resp)
 	c.server.bytes.Add(int64(c.out.size - before))
-	return before == 0
+	return before == 0 && !c.taking
 }
 
 // crowdedLocked reports whether n bytes more would be too many.
@@ -124,13 +124,45 @@ func (c *serverConn) write() error {
 	}
 }
 
-// swap exchanges what is in line for an empty batch.
+// swap exchanges what is in line for an empty batch, unless the reader is writing.
 func (c *serverConn) swap(out *batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.writing == 0 {
+		c.swapLocked(out)
+	}
+}
+
+func (c *serverConn) swapLocked(out *batch) {
 	*out, c.out = c.out, *out
 	c.writing = out.size
 }
+
+// flush writes the answers that came while the reader handed requests on. It leaves them to the writer where they are more than the kernel
+// surely takes at once: the reader must not wait for an asker that is slow to read.
+func (c *serverConn) flush() error {
+	for {
+		c.own.reset()
+		c.mu.Lock()
+		if c.out.size == 0 || c.out.size > flushBytes || c.writing > 0 {
+			c.taking = false
+			left := c.out.size > 0
+			c.mu.Unlock()
+			if left {
+				c.wakeWriter()
+			}
+			return nil
+		}
+		c.swapLocked(&c.own)
+		c.mu.Unlock()
+		if err := c.send(&c.own); err != nil {
+			return err
+		}
+	}
+}
+
+// flushBytes is how much the reader writes by itself.
+const flushBytes = 16 << 10
 
 // send writes a batch, however long that takes, as long as the asker takes some of it every WriteTimeout.
 func (c *serverConn) send(out *batch) error {

@@ -35,6 +35,8 @@ var (
 	errMalformed     = errors.New("the message is cut short, or goes on behind its end")
 	errKeyLength     = fmt.Errorf("the key must have 1 to %d bytes", MaxKey)
 	errKeyOfSlot     = errors.New("a question about a slot names a key")
+	errNoKeys        = errors.New("a question about some keys of a slot names none")
+	errTooManyKeys   = fmt.Errorf("a question about some keys of a slot names more than %d", MaxPage)
 	errTypeTooLong   = fmt.Errorf("the content type is longer than %d bytes", MaxType)
 	errValueTooLarge = errors.New("the value is larger than -max-value")
 	errTooManyOwners = fmt.Errorf("the config has more than %d owners", MaxOwners)
@@ -51,6 +53,7 @@ const (
 	flagPulled               // in a response: there is what was pulled
 	flagFirm                 // in a response
 	flagVirtual              // in a response
+	flagDigest               // in a request
 )
 
 const (
@@ -73,12 +76,14 @@ func (op Op) carriesBase() bool { return op.carriesRecord() || op == OpPrepare }
 // ofSlot reports whether requests of this op are about a slot: always, or where they name no key.
 func (op Op) ofSlot() bool { return op == OpPull || op.ofSlotOnly() }
 
-func (op Op) ofSlotOnly() bool { return op == OpGuard || op == OpFloor || op == OpSlot }
+func (op Op) ofSlotOnly() bool {
+	return op == OpGuard || op == OpFloor || op == OpSlot || op == OpFetch
+}
 
 // check returns why req can't be sent to someone who accepts values of maxValue bytes, nil if it can.
 func (req *Request) check(maxValue int) error {
 	switch {
-	case req.Op < OpRead || req.Op > OpSlot:
+	case req.Op < OpRead || req.Op > lastOp:
 		return fmt.Errorf("there is no operation %d", req.Op)
 	case len(req.Key) == 0 && !req.Op.ofSlot() || len(req.Key) > MaxKey || len(req.After) > MaxKey:
 		return errKeyLength
@@ -92,6 +97,9 @@ func (req *Request) check(maxValue int) error {
 		return errTypeTooLong
 	case len(req.Record.Value) > maxValue:
 		return fmt.Errorf("%w: %d bytes, %d are accepted", errValueTooLarge, len(req.Record.Value), maxValue)
+	}
+	if err := req.checkKeys(); err != nil {
+		return err
 	}
 	return checkConfig(req.Config)
 }
@@ -109,7 +117,13 @@ func checkConfig(config *placement.Config) error {
 }
 
 // size is what req takes on the wire, roughly.
-func (req *Request) size() int { return 128 + len(req.Key) + len(req.After) + len(req.Record.Value) }
+func (req *Request) size() int {
+	size := 128 + len(req.Key) + len(req.After) + len(req.Record.Value)
+	for _, key := range req.Keys {
+		size += 2 + len(key)
+	}
+	return size
+}
 
 // appendRequest appends req as a frame. What it returns as value, if anything, belongs behind that.
 func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
@@ -122,12 +136,21 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 	if req.HeadOnly {
 		flags |= flagHeadOnly
 	}
+	if req.Digest != 0 {
+		flags |= flagDigest
+	}
 	b = append(b, byte(req.Op), flags)
 	b = appendConfig(b, req.Config)
 	b = appendShort16(b, req.Key)
 	if req.Op.ofSlot() {
 		b = binary.LittleEndian.AppendUint16(b, uint16(req.Slot))
 		b = appendShort16(b, req.After)
+		if req.Digest != 0 {
+			b = binary.LittleEndian.AppendUint64(b, req.Digest)
+		}
+	}
+	if req.Op == OpFetch {
+		b = appendKeys(b, req.Keys)
 	}
 	if req.Op.carriesBallot() {
 		b = appendVersion(b, req.Ballot)
@@ -146,7 +169,7 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Request) error {
 	c := cursor{rest: body}
 	req.Op = Op(c.uint8())
-	if req.Op < OpRead || req.Op > OpSlot {
+	if req.Op < OpRead || req.Op > lastOp {
 		return errUnknownOp // its body may be of any form: not looked at
 	}
 	flags := c.uint8()
@@ -171,6 +194,14 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 			return errKeyLength
 		}
 		req.After = string(after)
+		if flags&flagDigest != 0 {
+			req.Digest = c.uint64()
+		}
+	}
+	if req.Op == OpFetch {
+		if req.Keys, err = c.keys(); err != nil {
+			return err
+		}
 	}
 	if req.Op.carriesBallot() {
 		req.Ballot = c.version()

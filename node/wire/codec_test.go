@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,9 +64,14 @@ func randomRecord(r *rand.Rand, key string) record.Record {
 func TestRequestRoundTrip(t *testing.T) {
 	r, known := rand.New(rand.NewPCG(1, 2)), newIntern()
 	for range 2000 {
-		want := Request{Op: OpRead + Op(r.IntN(int(OpSlot))), Config: randomConfig(r), Key: "k" + string(randomBytes(r, MaxKey-1)), HeadOnly: r.IntN(2) == 0}
+		want := Request{Op: OpRead + Op(r.IntN(int(lastOp))), Config: randomConfig(r), Key: "k" + string(randomBytes(r, MaxKey-1)), HeadOnly: r.IntN(2) == 0}
 		if want.Op.ofSlotOnly() {
 			want.Key, want.Slot, want.After = "", r.IntN(1<<16), string(randomBytes(r, MaxKey))
+		}
+		if want.Op == OpFetch {
+			for range 1 + r.IntN(MaxPage) {
+				want.Keys = append(want.Keys, "k"+string(randomBytes(r, 8)))
+			}
 		}
 		if want.Op.carriesBallot() {
 			want.Ballot = randomVersion(r)
@@ -181,6 +187,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"many owners":         {&Request{Op: OpRead, Key: "key", Config: &placement.Config{Owners: owners}}, errTooManyOwners},
 		"long owner":          {&Request{Op: OpRead, Key: "key", Config: &placement.Config{Owners: []string{strings.Repeat("n", MaxNodeID+1)}}}, errNodeIDTooLong},
 		"a key of a slot":     {&Request{Op: OpSlot, Key: "key", Config: someConfig}, errKeyOfSlot},
+		"no keys":             {&Request{Op: OpFetch, Config: someConfig}, errNoKeys},
+		"too many keys":       {&Request{Op: OpFetch, Config: someConfig, Keys: slices.Repeat([]string{"k"}, MaxPage+1)}, errTooManyKeys},
+		"an empty key":        {&Request{Op: OpFetch, Config: someConfig, Keys: []string{"k", ""}}, errKeyLength},
+		"a long key of many":  {&Request{Op: OpFetch, Config: someConfig, Keys: []string{strings.Repeat("k", MaxKey+1)}}, errKeyLength},
 		"no config":           {&Request{Op: OpRead, Key: "key"}, errNoConfig},
 		"operation not known": {write(func(r *Request) { r.Op = 200 }), errUnknownOp},
 	} {
@@ -210,6 +220,12 @@ func TestDecodeRefusesEveryCut(t *testing.T) {
 	for n := range len(response) {
 		if decodeResponse(response[:n], false, testMax, newIntern(), new(Response)) == nil {
 			t.Errorf("a response cut to %d of %d bytes is accepted", n, len(response))
+		}
+	}
+	fetch := requestFrame(nil, 1, &Request{Op: OpFetch, Config: someConfig, Keys: []string{"a", "bc"}})[headerSize+1+idSize:]
+	for n := range len(fetch) {
+		if decodeRequest(fetch[:n], false, testMax, newIntern(), new(Request)) == nil {
+			t.Errorf("a fetch cut to %d of %d bytes is accepted", n, len(fetch))
 		}
 	}
 	if decodeRequest(append(request, 0), false, testMax, newIntern(), new(Request)) == nil {
@@ -300,6 +316,8 @@ func FuzzFrame(f *testing.F) {
 	f.Add(requestFrame(nil, 1, writeOf("key", "value")))
 	f.Add(responseFrame(appendSignal(nil, kindPing), 2, &Response{Status: Stale, Config: someConfig, Detail: "later"}))
 	f.Add([]byte{1, 0, 0, 0})
+	f.Add(requestFrame(nil, 1, &Request{Op: OpFetch, Config: someConfig, Slot: 7, Keys: []string{"a", "b"}}))
+	f.Add(requestFrame(nil, 1, &Request{Op: OpPull, Config: someConfig, Slot: 7, HeadOnly: true, Digest: 77}))
 	f.Add(responseFrame(nil, 3, &Response{Status: OK, Pulled: somePulled()}))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		frames, known := newFrameReader(bytes.NewReader(stream), testMax+overhead), newIntern()

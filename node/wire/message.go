@@ -36,6 +36,11 @@ const (
 	OpFloor
 	// OpSlot asks how a node stands to Slot, whatever it has promised: Settled, Floor and Digest of Pulled come back. Nodes ask it of each other.
 	OpSlot
+	// OpFetch asks what OpPull asks, of Keys of Slot: for the whole records of those of them that the node holds and can read, as many as fit a page. Nothing
+	// follows from a key that doesn't come. Nodes ask it of each other.
+	OpFetch
+
+	lastOp = OpFetch
 )
 
 // A Request is about one key in one config of its slot. It is immutable once sent.
@@ -45,6 +50,8 @@ type Request struct {
 	Key      string
 	Slot     int            // without Key
 	After    string         // OpPull without Key, OpGuard
+	Keys     []string       // OpFetch: of Slot, sorted, none twice
+	Digest   uint64         // OpPull with HeadOnly, without Key and After: of what the asker holds of Slot; 0 for not told. See Pulled.Same
 	HeadOnly bool           // OpRead and OpPull
 	Record   record.Record  // OpWrite, OpWriteBack, OpAccept, OpSync; Record.Key is Key
 	Base     record.Version // OpWrite, OpPrepare and OpAccept: the newest version that the writer had seen of the key, zero if none
@@ -93,14 +100,16 @@ const (
 
 // A Pulled is what a node holds of a slot's past, as of one moment after it promised the config of the request.
 type Pulled struct {
-	Node    string              // the identity of the node that answers, as configs name it: its address may have been another's
-	Settled *placement.Config   // the latest config that it held everything of; nil for none
-	Guard   record.Version      // it takes nothing in this slot up to this version
-	Floor   record.Version      // a key of this slot that it doesn't hold counts as deleted at this version
-	Digest  uint64              // OpSlot: of what it holds of the slot
+	Node    string            // the identity of the node that answers, as configs name it: its address may have been another's
+	Settled *placement.Config // the latest config that it held everything of; nil for none
+	Guard   record.Version    // it takes nothing in this slot up to this version
+	Floor   record.Version    // a key of this slot that it doesn't hold counts as deleted at this version
+	Digest  uint64            // OpSlot: of what it holds of the slot
+	// Same: the node holds the very records that the asker's Digest is of, and has the same floor. Of Records, only those are told that may have a ballot.
+	Same    bool
 	History []*placement.Config // the configs that it has promised since, oldest first
 	Records []record.Record     // sorted by key; at most one where Key was given
-	More    bool                // there are keys behind the last of Records
+	More    bool                // there are keys behind the last of Records: of the slot, or of those that were asked for
 }
 
 // A Response answers one Request.
@@ -113,7 +122,7 @@ type Response struct {
 	Version record.Version    // Superseded: the version that stands in the way; OpRead, OK: what a new version must be above besides Record's
 	Had     Had               // OpWrite, Superseded: whether the node ever held the version that it refuses
 	Detail  string            // for people, when Status isn't OK
-	Pulled  *Pulled           // OpPull, OpGuard and OpSlot, OK
+	Pulled  *Pulled           // OpPull, OpFetch, OpGuard and OpSlot, OK
 }
 
 // A Reply is what became of one Request: the node's Response, or Err.

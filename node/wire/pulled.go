@@ -24,7 +24,10 @@ var (
 	errNoRecord       = errors.New("a record of a page has no key, or neither version nor ballot")
 )
 
-const pulledMore = 1
+const (
+	pulledMore = 1 << iota
+	pulledSame
+)
 
 // size is what p takes on the wire, without its configs.
 func (p *Pulled) size() int {
@@ -65,6 +68,9 @@ func appendPulled(b []byte, p *Pulled) []byte {
 	if p.More {
 		flags |= pulledMore
 	}
+	if p.Same {
+		flags |= pulledSame
+	}
 	b = appendShort16(append(b, flags), p.Node)
 	b = appendConfig(b, p.Settled)
 	b = appendVersion(appendVersion(b, p.Guard), p.Floor)
@@ -84,7 +90,8 @@ func appendPulled(b []byte, p *Pulled) []byte {
 
 // pulled decodes what appendPulled appended. It shares no memory with the body.
 func (c *cursor) pulled(maxValue int, in *intern) (*Pulled, error) {
-	p := &Pulled{More: c.uint8()&pulledMore != 0}
+	flags := c.uint8()
+	p := &Pulled{More: flags&pulledMore != 0, Same: flags&pulledSame != 0}
 	node := c.short16()
 	if len(node) > MaxNodeID {
 		return nil, errNodeIDTooLong

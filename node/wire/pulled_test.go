@@ -30,6 +30,8 @@ func TestPullRoundTrip(t *testing.T) {
 	for name, req := range map[string]*Request{
 		"one key": {Op: OpPull, Config: someConfig, Key: "k"},
 		"a page":  {Op: OpPull, Config: someConfig, Slot: 1023, After: strings.Repeat("k", MaxKey), HeadOnly: true},
+		"unless":  {Op: OpPull, Config: someConfig, Slot: 1023, HeadOnly: true, Digest: 1 << 63},
+		"fetch":   {Op: OpFetch, Config: someConfig, Slot: 7, Keys: []string{"a", strings.Repeat("k", MaxKey), "\xff"}},
 	} {
 		if err := req.check(testMax); err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -40,7 +42,9 @@ func TestPullRoundTrip(t *testing.T) {
 			t.Errorf("%s came as %+v, %v, want %+v", name, got, err, req)
 		}
 	}
-	for name, p := range map[string]*Pulled{"all": somePulled(), "nothing": {History: []*placement.Config{}}} {
+	same := somePulled()
+	same.Same, same.More = true, false
+	for name, p := range map[string]*Pulled{"all": somePulled(), "same": same, "nothing": {History: []*placement.Config{}}} {
 		want := &Response{Status: OK, Pulled: p}
 		var got Response
 		body := responseFrame(nil, 1, want)[headerSize+1+idSize:]

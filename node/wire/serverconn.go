@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// serverConn is one asker's connection: a goroutine that reads and hands requests on, one that writes the answers.
+// serverConn is one asker's connection: a goroutine that reads and hands requests on, one that writes the answers. Where those are
+// there by the time all that came has been handed on, the reader writes them itself, which spares waking the other.
 type serverConn struct {
 	server  *Server
 	conn    net.Conn
@@ -20,10 +21,12 @@ type serverConn struct {
 	end     context.CancelCauseFunc
 	wake    chan struct{} // the writer has something to do
 	drained chan struct{} // the writer has made room
+	own     batch         // the reader's own frames to be written
 
 	mu      sync.Mutex // guards the rest
 	out     batch      // frames to be written
-	writing int        // bytes that the writer is at
+	taking  bool       // the reader hands requests on, and sees to the answers that are there afterwards
+	writing int        // bytes that one of the two is writing
 	flight  int        // requests taken and not answered
 	bytes   int        // of those requests
 	ended   bool       // nothing is written any more
@@ -70,6 +73,9 @@ func (c *serverConn) read() error {
 	known := newIntern()
 	for {
 		if !c.frames.more() {
+			if err := c.flush(); err != nil {
+				return err
+			}
 			if err := c.waitForRoom(); err != nil {
 				return err
 			}
@@ -114,6 +120,7 @@ func (c *serverConn) claim(size int) string {
 	flight, bytes := s.flight.Add(1), s.bytes.Add(int64(size))
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.taking = true
 	detail := ""
 	switch {
 	case c.flight >= o.MaxInFlight:

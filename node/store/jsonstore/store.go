@@ -156,6 +156,16 @@ func (s *Store) doubtOf(slot int) error {
 	return nil
 }
 
+// Plain implements store.Store.
+func (s *Store) Plain(slot int) bool {
+	t := &s.index.tables[slot]
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return !t.doubt && !s.closed.Load() && !t.anyLocked(func(e *entry) bool {
+		return e.flags&flagForgotten == 0 && e.flags&(flagMarked|flagDamaged|flagUnsure) != 0
+	})
+}
+
 // Digest implements store.Store. Records that Head calls damaged add nothing to it.
 func (s *Store) Digest(slot int) uint64 {
 	t := &s.index.tables[slot]

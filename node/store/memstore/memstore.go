@@ -154,6 +154,19 @@ func (s *Store) Heads(number int, after string, fn func(key string, h store.Head
 	return s.Walk(number, after, func(r record.Record) bool { return fn(r.Key, headOf(r)) })
 }
 
+// Plain implements store.Store.
+func (s *Store) Plain(number int) bool {
+	sl := &s.slots[number]
+	sl.mu.RLock()
+	defer sl.mu.RUnlock()
+	for _, r := range sl.records {
+		if headOf(r).Marked {
+			return false
+		}
+	}
+	return !s.closed.Load()
+}
+
 // Digest implements store.Store.
 func (s *Store) Digest(number int) uint64 {
 	sl := &s.slots[number]

@@ -91,19 +91,24 @@ func areHeadsLikeWalk(s *subject) {
 	}
 }
 
-// wantsDigests checks that each slot's digest is the sum over what Heads gives.
+// wantsDigests checks that each slot's digest is the sum over what Heads gives, and that a slot is plain where none of that is marked.
 func (s *subject) wantsDigests() {
 	s.Helper()
 	for slot := range hashring.Slots {
 		var want uint64
+		plain := true
 		if err := s.store.Heads(slot, "", func(key string, h store.Head) bool {
 			want += store.Fingerprint(key, h.Version, h.Deleted)
+			plain = plain && !h.Marked
 			return true
 		}); err != nil {
 			s.Fatalf("Heads(%d): %v", slot, err)
 		}
 		if got := s.store.Digest(slot); got != want {
 			s.Fatalf("Digest(%d) = %x, want %x", slot, got, want)
+		}
+		if got := s.store.Plain(slot); got != plain {
+			s.Fatalf("Plain(%d) = %v, want %v", slot, got, plain)
 		}
 	}
 }
