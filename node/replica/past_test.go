@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ringkv/hashring/placement"
@@ -106,11 +107,11 @@ func TestRefusalsWaitForWhatTheyRestOn(t *testing.T) {
 		f := start(t, st, true)
 		st.gate = make(chan struct{})
 		f.send(f.request(write, "other", ver(1), "holds up the disk"))
-		time.Sleep(time.Second) // fake time: it has begun
+		synctest.Wait() // it has begun
 		newer := f.send(f.request(write, "k", ver(20), "newer"))
 		refusal := f.fast(10)
 		st.gate <- struct{}{}
-		time.Sleep(time.Second) // fake time: all that can be answered is
+		synctest.Wait() // all that can be answered is
 		select {
 		case r := <-refusal:
 			t.Fatalf("a write is refused (%v) while what it rests on isn't durable", r.Status)
