@@ -124,6 +124,7 @@ func TestContendedPutsAreAcknowledged(t *testing.T) {
 			}
 			sent += n.got[wire.OpWrite]
 		}
+		t.Logf("%.2f round trips a put", float64(sent)/(3*writers*each))
 		if puts := writers * each; sent <= 3*puts || sent > 2*3*puts {
 			t.Errorf("%d copies of %d puts were sent to three owners, want more than one to each, and two at most", sent, puts)
 		}
