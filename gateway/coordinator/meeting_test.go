@@ -61,10 +61,10 @@ func meetingRun(t *testing.T, seed uint64) []oracle.Op {
 				}
 			})
 		}
-		for range 4 {
-			time.Sleep(time.Duration(rng.IntN(8000)) * time.Microsecond) // fake time
+		for range 6 {
+			time.Sleep(time.Duration(rng.IntN(6000)) * time.Microsecond) // fake time
 			id := c.ids[rng.IntN(len(c.ids))]
-			switch rng.IntN(4) {
+			switch rng.IntN(2) {
 			case 0:
 				c.kill(id)
 				c.start(id)
