@@ -78,21 +78,23 @@ func (c *serverConn) forget() {
 	c.out = batch{}
 }
 
-// waitForRoom waits while the asker leaves too much unread: the last resort, since others' pings wait behind it.
+// unread reports whether the asker has so many answers to read that it should get no more. They would have to wait behind those anyway.
+func (c *serverConn) unread() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.size+c.writing > c.server.opts.MaxBytes/2
+}
+
+// waitForRoom waits while the asker leaves too much unread.
 func (c *serverConn) waitForRoom() error {
-	for {
-		c.mu.Lock()
-		full := c.out.size+c.writing > c.server.opts.MaxBytes
-		c.mu.Unlock()
-		if !full {
-			return nil
-		}
+	for c.unread() {
 		select {
 		case <-c.drained:
 		case <-c.ctx.Done():
 			return context.Cause(c.ctx)
 		}
 	}
+	return nil
 }
 
 func (c *serverConn) wakeWriter() {

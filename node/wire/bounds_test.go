@@ -265,3 +265,80 @@ func TestTooManyConnections(t *testing.T) {
 		}
 	})
 }
+
+// Large requests wait for their turn with the asker, and are never refused by a node for coming all at once.
+func TestMoreBytesThanANodeMayHold(t *testing.T) {
+	const value, requests = 100 << 10, 50
+	synctest.Test(t, func(t *testing.T) {
+		w, h := newNetwork(), newHeld()
+		w.startNode(t, "n1", "a:1", ServerOptions{MaxValue: value, MaxBytes: 1}, h) // raised to 4 values
+		p := w.startPool(t, PoolOptions{MaxValue: value, Window: 3 * value})
+		to := make(chan Reply, requests)
+		for range cap(to) {
+			p.Send("n1", "a:1", writeOf("key", strings.Repeat("v", value)), time.Now().Add(time.Minute), to)
+		}
+		for range requests {
+			synctest.Wait()
+			if held := len(h.owed); held < 1 || held > 3 {
+				t.Fatalf("the node holds %d requests, want 1 to 3", held)
+			}
+			(<-h.owed)(Response{Status: OK})
+		}
+		for range requests {
+			if got := <-to; got.Err != nil || got.Response.Status != OK {
+				t.Errorf("%+v, want OK", got)
+			}
+		}
+	})
+}
+
+// What waits for its turn until its deadline was never sent, and makes way for what comes behind it.
+func TestRequestsThatWaitTooLong(t *testing.T) {
+	const value = 100 << 10
+	synctest.Test(t, func(t *testing.T) {
+		w, h := newNetwork(), newHeld()
+		w.startNode(t, "n1", "a:1", ServerOptions{MaxValue: value}, h)
+		p := w.startPool(t, PoolOptions{MaxValue: value, Window: value})
+		send := func(patience time.Duration) chan Reply {
+			to := make(chan Reply, 1)
+			p.Send("n1", "a:1", writeOf("key", strings.Repeat("v", value)), time.Now().Add(patience), to)
+			return to
+		}
+		first, second, third := send(time.Second), send(500*time.Millisecond), send(time.Minute)
+		if got := <-second; !errors.Is(got.Err, ErrNotSent) {
+			t.Errorf("%v, want ErrNotSent", got.Err)
+		}
+		if got := <-first; !errors.Is(got.Err, ErrNoAnswer) {
+			t.Errorf("%v, want ErrNoAnswer", got.Err)
+		}
+		synctest.Wait()
+		if len(h.owed) != 2 {
+			t.Fatalf("the node holds %d requests, want 2", len(h.owed))
+		}
+		(<-h.owed)(Response{Status: OK})
+		(<-h.owed)(Response{Status: OK})
+		if got := <-third; got.Err != nil {
+			t.Error(got.Err)
+		}
+	})
+}
+
+// An asker that reads gets all that it asked for at once, however large.
+func TestMoreAnswersThanANodeHolds(t *testing.T) {
+	const value, requests = 100 << 10, 200
+	synctest.Test(t, func(t *testing.T) {
+		w := newNetwork()
+		answer := Response{Status: OK, Record: writeOf("key", strings.Repeat("v", value)).Record}
+		w.startNode(t, "n1", "a:1", ServerOptions{MaxValue: value, MaxBytes: 1}, handlerFunc(func(_ *Request, respond func(Response)) { respond(answer) }))
+		p := w.startPool(t, PoolOptions{MaxValue: value})
+		to := make(chan Reply, requests)
+		for range cap(to) {
+			p.Send("n1", "a:1", readOf("key"), time.Now().Add(time.Minute), to)
+		}
+		for range requests {
+			if got := <-to; got.Err != nil || got.Response.Status != OK {
+				t.Fatalf("%v %v, want OK", got.Err, got.Response.Status)
+			}
+		}
+	})
+}

@@ -77,8 +77,12 @@ func (n *peer) read(frames *frameReader) error {
 // answered gives a call its Reply. It returns an error if the connection is of no use any more.
 func (n *peer) answered(id uint64, body []byte, owned bool, known *intern) error {
 	n.mu.Lock()
-	c, ok := n.calls.remove(id)
+	c, ok := n.removeLocked(id)
+	more := len(n.queue) > 0
 	n.mu.Unlock()
+	if more { // they may have waited for this
+		n.wakeWriter()
+	}
 	if ok {
 		reply := Reply{Node: n.node}
 		if err := decodeResponse(body, owned, n.pool.opts.MaxValue, known, &reply.Response); err != nil {
@@ -146,7 +150,20 @@ func (o *outgoing) addTo(out *batch) {
 	out.request(o.id, o.req)
 }
 
-// takeFrames moves calls from the queue to frames. From now on their bytes may have left.
+// removeLocked removes a call of which nothing is awaited any more.
+func (n *peer) removeLocked(id uint64) (call, bool) {
+	c, ok := n.calls.remove(id)
+	switch {
+	case !ok:
+	case c.progress == left:
+		n.sent -= c.req.size()
+	case c.progress == queued:
+		n.bytes -= c.req.size()
+	}
+	return c, ok
+}
+
+// takeFrames moves calls from the queue to frames, as many as the node may hold. From now on their bytes may have left.
 func (n *peer) takeFrames(frames []outgoing) []outgoing {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -156,20 +173,23 @@ func (n *peer) takeFrames(frames []outgoing) []outgoing {
 	}
 	taken, bytes := 0, 0
 	for _, id := range n.queue {
-		if bytes >= writeChunk {
-			break
-		}
-		taken++
 		if c := n.calls.get(id); c != nil {
+			size := c.req.size()
+			if bytes >= writeChunk || n.sent > 0 && n.sent+size > n.pool.opts.Window {
+				break
+			}
 			c.progress = left
-			bytes += c.req.size()
+			bytes += size
+			n.sent += size
 			frames = append(frames, outgoing{id: id, req: c.req})
 		}
+		taken++
 	}
+	n.bytes -= bytes
 	if taken == len(n.queue) {
-		n.queue, n.bytes = n.queue[:0], 0
+		n.queue = n.queue[:0]
 	} else {
-		n.queue, n.bytes = n.queue[taken:], n.bytes-bytes
+		n.queue = n.queue[taken:]
 	}
 	return frames
 }
@@ -181,6 +201,7 @@ func (n *peer) putBack(frames []outgoing, wrote int64) {
 	for _, o := range frames {
 		if c := n.calls.get(o.id); c != nil && int64(o.start) >= wrote {
 			c.progress = queued
+			n.sent, n.bytes = n.sent-c.req.size(), n.bytes+c.req.size()
 		}
 	}
 }

@@ -42,6 +42,7 @@ type peer struct {
 	calls    table
 	queue    []uint64 // ids of calls to be written, in order; some may be dead
 	bytes    int      // of those
+	sent     int      // bytes of calls that have left and aren't answered
 	maxValue int      // what the node accepts; known once connected
 	why      error    // why nothing is taken now; nil while it is
 	watch    watch
@@ -184,7 +185,7 @@ func (n *peer) down(why error) {
 	n.mu.Lock()
 	n.silent.Store(true)
 	n.why, n.end = why, nil
-	n.queue, n.bytes = nil, 0
+	n.queue, n.bytes, n.sent = nil, 0, 0
 	var lost []call
 	n.calls.each(func(id uint64, _ *call) {
 		was, _ := n.calls.remove(id)

@@ -24,7 +24,8 @@ type PoolOptions struct {
 	Dial        func(ctx context.Context, addr string) (net.Conn, error) // default: TCP
 	DialTimeout time.Duration                                            // until the handshake is done; default 300 ms
 	MaxPending  int                                                      // requests to one node that have no answer; default 8,192
-	MaxQueued   int                                                      // bytes of requests to one node that wait to be written; default 8 MiB, at least 4 values
+	MaxQueued   int                                                      // bytes of requests to one node that wait to be written; default 64 MiB, at least 4 values
+	Window      int                                                      // bytes of requests that a node may hold unanswered, further ones wait here; default 6 MiB. One of any size is sent alone
 	IdleAfter   time.Duration                                            // a node not asked for so long is forgotten; default 5 min
 	Rand        func() float64                                           // in [0,1), spreads reconnects; default math/rand
 	Logger      *slog.Logger                                             // default: none
@@ -35,7 +36,8 @@ func (o PoolOptions) withDefaults() PoolOptions {
 	setDefault(&o.MaxValue, 1<<20)
 	setDefault(&o.DialTimeout, 300*time.Millisecond)
 	setDefault(&o.MaxPending, 8192)
-	setDefault(&o.MaxQueued, 8<<20)
+	setDefault(&o.MaxQueued, 64<<20)
+	setDefault(&o.Window, 6<<20)
 	setDefault(&o.IdleAfter, 5*time.Minute)
 	o.MaxQueued = max(o.MaxQueued, 4*(o.MaxValue+overhead))
 	if o.Dial == nil {

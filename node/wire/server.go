@@ -25,7 +25,7 @@ type ServerOptions struct {
 
 	MaxConns       int           // connections; default 512. Each costs 32 KiB, and up to 500 KiB more after large answers
 	MaxInFlight    int           // requests of one connection that wait for their answer; default 4,096
-	MaxBytes       int           // of one connection's requests and answers held in memory; default 8 MiB, at least 4 values
+	MaxBytes       int           // of one connection's requests and answers held in memory; default 16 MiB, at least 4 values. With half of that in answers the connection isn't read
 	MaxTotalFlight int           // requests of all connections; default 16,384
 	MaxTotalBytes  int           // of all connections; default 32 MiB, at least MaxBytes
 	WriteTimeout   time.Duration // a peer that takes no byte for so long is cut off; default 5 s
@@ -37,7 +37,7 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	setDefault(&o.MaxValue, 1<<20)
 	setDefault(&o.MaxConns, 512)
 	setDefault(&o.MaxInFlight, 4096)
-	setDefault(&o.MaxBytes, 8<<20)
+	setDefault(&o.MaxBytes, 16<<20)
 	setDefault(&o.MaxTotalFlight, 16384)
 	setDefault(&o.MaxTotalBytes, 32<<20)
 	setDefault(&o.WriteTimeout, 5*time.Second)

@@ -72,7 +72,7 @@ func (c *serverConn) leave() { c.signal(kindLeaving) }
 func (c *serverConn) read() error {
 	known := newIntern()
 	for {
-		if !c.frames.more() {
+		if !c.frames.more() || c.unread() {
 			if err := c.flush(); err != nil {
 				return err
 			}

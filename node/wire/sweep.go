@@ -84,21 +84,23 @@ func (n *peer) sweep(now time.Time) (busy bool) {
 	n.mu.Lock()
 	oldest := now
 	n.calls.each(func(id uint64, c *call) {
-		if c.since.IsZero() {
-			c.since = now
-		}
-		if c.since.Before(oldest) {
-			oldest = c.since
+		if n.sent == 0 || c.progress == left { // else it waits for those
+			if c.since.IsZero() {
+				c.since = now
+			}
+			if c.since.Before(oldest) {
+				oldest = c.since
+			}
 		}
 		if c.deadline.After(now) {
 			return
 		}
-		if c.progress == queued {
-			n.bytes -= c.req.size()
-		}
-		was, _ := n.calls.remove(id)
+		was, _ := n.removeLocked(id)
 		late = append(late, was)
 	})
+	if len(late) > 0 && len(n.queue) > 0 {
+		n.wakeWriter()
+	}
 	n.watchLocked(now, now.Sub(oldest))
 	waiting := n.calls.len() > 0
 	if n.leaving && !waiting && n.end != nil {
