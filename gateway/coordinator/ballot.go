@@ -38,7 +38,7 @@ func (o *operation) prepareOnce() (*ballot, error) {
 	if len(p.again) < need {
 		return nil, o.failure(ErrQuorumUnavailable, true, len(p.again), need, "could be asked")
 	}
-	req := &wire.Request{Op: wire.OpPrepare, Config: b.config, Key: o.key, Ballot: b.version}
+	req := &wire.Request{Op: wire.OpPrepare, Config: b.config, Key: o.key, Ballot: b.version, Base: b.base}
 	p.send(req)
 	slow := o.pace()
 	defer slow.stop()

@@ -83,6 +83,7 @@ func newCluster(t *testing.T, seed uint64, replicas int, ids ...string) *cluster
 		for _, n := range c.nodes {
 			n.stop()
 		}
+		c.messages.Wait() // of nodes, sent meanwhile
 	})
 	return c
 }

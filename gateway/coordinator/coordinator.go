@@ -1,8 +1,8 @@
 // Package coordinator carries out one read or write over the owners of a key, so that what it answers is linearizable key
 // by key. It knows nothing of HTTP, Consul or sockets.
 //
-// A write takes two steps: it asks a quorum which versions they hold, stamps a later one, and sends the record to all
-// owners that pass. A read asks a quorum, and returns the newest record only once a write quorum holds exactly that one,
+// A write goes to all owners at once, under a version of the clock; where it meets another, it is tried again above that. While an owner says nothing,
+// it takes two steps: it asks a quorum which versions they hold, and stamps a later one. A read asks a quorum, and returns the newest record only once a write quorum holds exactly that one,
 // writing it back where it is missing. A conditional write is Paxos on the same records: a majority promises a ballot, and what is accepted under
 // it is derived from what they hold. All talk to the owners of one config of the slot at a time; an owner that has promised a
 // later one says so, and the operation goes on there.
@@ -95,9 +95,9 @@ func CheckQuorums(n, w, r int) error {
 
 func majority(n int) int { return n/2 + 1 }
 
-// everyWrite is how many of n owners to ask so as to meet every acknowledged write, whatever the write quorum was of
-// the coordinator that made it: a majority at least.
-func everyWrite(n int) int { return n - majority(n) + 1 }
+// everyMajority is how many of n owners have one in every majority of them: in every acknowledged write, whatever the write quorum was of
+// the coordinator that made it, in every ballot that was prepared, and among those whom an owner of a later config has asked.
+func everyMajority(n int) int { return n - majority(n) + 1 }
 
 // quorums returns W and R for a config of n owners: the configured ones for a full config, majorities while the cluster has
 // fewer nodes than copies.

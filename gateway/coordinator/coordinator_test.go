@@ -400,11 +400,29 @@ func TestRunawayClockWritesNothingAndDragsNobody(t *testing.T) {
 		_, err = fast.Put(t.Context(), "k", []byte("far"), "")
 		wantError(t, err, coordinator.ErrQuorumUnavailable, false)
 		co := c.coordinator(2, 0, coordinator.Options{})
-		mustPut(t, co, "k", "near") // or the key could not be written for an hour
+		wantValue(t, co, "k", "far") // it had come to one owner, and so may come to all
+		mustPut(t, co, "k", "near")  // or the key could not be written for an hour
 		wantValue(t, co, "k", "near")
 		if v := mustPut(t, co, "other", "x"); v.Time().After(time.Now().Add(5 * time.Second)) {
 			t.Errorf("another key got version %v, dragged along", v.Time())
 		}
+	})
+}
+
+// A version from the future lies at one of the two owners that are there. The other one takes a ballot above it, as it takes a write.
+func TestCompareAndSetFollowsAVersionFromTheFuture(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		c.nodes["a"].clock.skew.Store(int64(time.Hour))
+		if _, err := c.coordinator(1, time.Hour, coordinator.Options{}).Put(t.Context(), "k", []byte("far"), ""); err == nil {
+			t.Fatal("a write that one owner took was acknowledged")
+		}
+		c.nodes["a"].clock.skew.Store(0)
+		c.set("c", func(n *testNode) { n.down = true })
+		co := c.coordinator(2, 0, coordinator.Options{})
+		if _, err := co.PutIf(t.Context(), "k", []byte("next"), "", func(present record.Record) bool { return string(present.Value) == "far" }); err != nil {
+			t.Fatalf("PutIf = %v", err)
+		}
+		wantValue(t, co, "k", "next")
 	})
 }
 

@@ -11,6 +11,8 @@ type Metrics struct {
 	read, write     prometheus.Observer
 	hedges, repairs prometheus.Counter
 	ballots         prometheus.Counter
+
+	fast, careful, anew prometheus.Counter // writes
 }
 
 // NewMetrics registers the coordinator's metrics.
@@ -20,20 +22,41 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Help:    "Time until enough owners had answered, by operation.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 15),
 	}, []string{"op"})
-	hedges := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "ringkv_coordinator_hedges_total",
-		Help: "Requests for which further owners were asked because the first ones were slow.",
-	})
-	repairs := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "ringkv_coordinator_repairs_total",
-		Help: "Reads that wrote the newest value back to owners that lacked it.",
-	})
-	ballots := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "ringkv_coordinator_ballots_total",
-		Help: "Ballots asked for: one for each conditional write, more where they meet, and for reads that found no quorum otherwise.",
-	})
-	reg.MustRegister(quorum, hedges, repairs, ballots)
-	return &Metrics{quorum.WithLabelValues("read"), quorum.WithLabelValues("write"), hedges, repairs, ballots}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		reg.MustRegister(c)
+		return c
+	}
+	reg.MustRegister(quorum)
+	return &Metrics{
+		read:    quorum.WithLabelValues("read"),
+		write:   quorum.WithLabelValues("write"),
+		hedges:  counter("ringkv_coordinator_hedges_total", "Requests for which further owners were asked because the first ones were slow."),
+		repairs: counter("ringkv_coordinator_repairs_total", "Reads that wrote the newest value back to owners that lacked it."),
+		ballots: counter("ringkv_coordinator_ballots_total", "Ballots asked for: one for each conditional write, more where they meet, and for reads that found no quorum otherwise."),
+
+		fast:    counter("ringkv_coordinator_fast_writes_total", "Puts that were sent at once, without asking first which versions are held."),
+		careful: counter("ringkv_coordinator_careful_writes_total", "Puts that asked first, since an owner doesn't pass or has lately left a request unanswered."),
+		anew:    counter("ringkv_coordinator_second_attempts_total", "Puts and deletes that met something newer, came to nothing, and were tried again above that."),
+	}
+}
+
+func (m *Metrics) wroteFast() {
+	if m != nil {
+		m.fast.Inc()
+	}
+}
+
+func (m *Metrics) wroteCarefully() {
+	if m != nil {
+		m.careful.Inc()
+	}
+}
+
+func (m *Metrics) wroteAnew() {
+	if m != nil {
+		m.anew.Inc()
+	}
 }
 
 func (m *Metrics) hedged() {

@@ -17,8 +17,13 @@ type storing struct {
 	rec  record.Record
 	base record.Version // the newest version known when rec's was made
 
+	queried bool // that was after enough owners had been asked for one
+	earlier bool // the record may lie somewhere under an earlier version, where nobody will see it
+
 	holders    []string          // owners of the present config that hold it; copies in earlier configs don't count
 	beaten     []string          // owners of the present config that refuse it for good: something newer stands there
+	never      int               // so many of them never held it either
+	elsewhere  int               // copies that are in earlier configs, or may be
 	above      record.Version    // what stands there
 	moved      *placement.Config // a later config that one of them has promised, where that ends it
 	stored     int               // copies that are known to be on a disk, in any config
@@ -33,7 +38,7 @@ var errBeaten = errors.New("something newer is held, or has been promised")
 
 // once sends the record to every owner that passes and doesn't hold it yet, and returns nil as soon as W hold it. The
 // others are neither waited for nor called back. While some say nothing, those that refused are asked again. errAgain: too
-// few, and another try may do better; errBeaten: none will, and all that was sent is answered, unless s is free.
+// few, and another try may do better; errBeaten: none will, and all that was sent is answered, unless s is free or hidden.
 func (s *storing) once() error {
 	targets := s.targets()
 	switch {
@@ -43,13 +48,16 @@ func (s *storing) once() error {
 		return errTimeUp
 	}
 	s.overloaded, s.full, s.again = false, 0, targets
-	req := &wire.Request{Op: s.op, Config: s.o.config, Key: s.rec.Key, Record: s.rec, Base: s.base}
+	req := &wire.Request{Op: s.op, Config: s.o.config, Key: s.rec.Key, Record: s.rec, Base: s.base, Queried: s.queried}
 	replies := make(chan wire.Reply, len(targets))
 	pending := s.send(req, replies)
 	slow := s.o.pace()
 	defer slow.stop()
 	for len(s.holders) < s.o.w {
 		switch {
+		case s.hidden():
+			s.doubtful += pending
+			return errBeaten
 		case s.lost() && (pending == 0 || s.free):
 			return errBeaten
 		case pending == 0:
@@ -60,7 +68,7 @@ func (s *storing) once() error {
 			pending--
 			if r.Err == nil && r.Response.Status == wire.Stale && (s.free || s.op != wire.OpAccept) {
 				s.doubtful += pending
-				s.holders, s.beaten = nil, nil
+				s.leave()
 				return s.o.follow(r.Response.Config)
 			}
 			s.take(r)
@@ -102,6 +110,12 @@ func (s *storing) targets() []placement.Owner {
 // lost reports whether so many owners refuse the record for good that W can't hold it in this config.
 func (s *storing) lost() bool { return len(s.beaten) > len(s.o.owners)-s.o.w }
 
+// leave gives up what owners of one config have answered, to go on in another: it counts for nothing there.
+func (s *storing) leave() {
+	s.holders, s.beaten, s.never = nil, nil, 0
+	s.elsewhere = s.stored + s.doubtful
+}
+
 // take counts one owner's reply.
 func (s *storing) take(r wire.Reply) {
 	switch {
@@ -112,10 +126,7 @@ func (s *storing) take(r wire.Reply) {
 	case mayBeStored(r):
 		s.doubtful++
 	case r.Response.Status == wire.Superseded:
-		s.o.c.clock.Observe(r.Response.Version)
-		s.above = later(s.above, r.Response.Version)
-		s.beaten = append(s.beaten, r.Node)
-		s.o.noteReply(r)
+		s.superseded(r)
 		return
 	case r.Response.Status == wire.Stale: // the ballot counts in its own config only
 		s.moved = r.Response.Config
@@ -132,6 +143,22 @@ func (s *storing) take(r wire.Reply) {
 	}
 }
 
+// superseded counts one owner that holds something newer. It may have accepted this record before that: then it is one of those that W are counted of.
+func (s *storing) superseded(r wire.Reply) {
+	s.o.c.clock.Observe(r.Response.Version)
+	s.above = later(s.above, r.Response.Version)
+	if s.op == wire.OpWrite && r.Response.Had == wire.HadAccepted {
+		s.holders = append(s.holders, r.Node)
+		s.stored++
+		return
+	}
+	if r.Response.Had == wire.HadNever {
+		s.never++
+	}
+	s.beaten = append(s.beaten, r.Node)
+	s.o.noteReply(r)
+}
+
 // missed ends a round in which every owner has answered and too few hold the record. A later try goes to those that
 // refused, with the same version.
 func (s *storing) missed() error {
@@ -142,15 +169,7 @@ func (s *storing) missed() error {
 	config := s.o.config
 	err := s.o.retry()
 	if !config.Equal(s.o.config) {
-		s.holders, s.beaten = nil, nil
+		s.leave()
 	}
 	return err
-}
-
-// mayBeStored reports whether a reply that isn't OK leaves open whether the record is on the node's disk, or will be.
-func mayBeStored(r wire.Reply) bool {
-	if r.Err != nil {
-		return !isNotSent(r.Err)
-	}
-	return r.Response.Status == wire.Failed
 }

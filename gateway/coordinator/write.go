@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"ringkv/node/record"
@@ -11,20 +10,39 @@ import (
 
 // Put stores value under key and returns its version once W owners hold it durably. value must not be changed afterwards. Errors are
 // *Error; without None the write may have happened, or may still.
+//
+// It takes one round trip where all owners are there and nothing newer is.
 func (c *Coordinator) Put(ctx context.Context, key string, value []byte, contentType string) (record.Version, error) {
 	o, err := c.begin(ctx, key)
 	if err != nil {
 		return record.Version{}, err
 	}
+	rec := record.Record{Key: key, Type: contentType, Value: value}
+	if o.calm() {
+		c.opt.Metrics.wroteFast()
+		return o.write(o.stamped(rec, record.Version{}, false))
+	}
+	c.opt.Metrics.wroteCarefully()
 	answers, err := o.query()
 	if err != nil {
 		return record.Version{}, err
 	}
-	return o.write(record.Record{Key: key, Type: contentType, Value: value}, newest(answers).above)
+	return o.write(o.stamped(rec, newest(answers).above, true))
+}
+
+// calm reports whether all owners can be expected to answer. While one says nothing, a write that meets another could stay in doubt: it takes
+// the answers of all to know what became of it. It must be decided before the first copy is sent.
+func (o *operation) calm() bool {
+	for _, owner := range o.owners {
+		if !owner.Passing || o.c.peers.Silent(owner.ID) {
+			return false
+		}
+	}
+	return true
 }
 
 // Delete removes key and returns the tombstone's version once W owners hold it durably; deleted says whether it found a value. Where there is none it writes
-// nothing. Errors as for Put.
+// nothing: so it always asks first. Errors as for Put.
 func (c *Coordinator) Delete(ctx context.Context, key string) (v record.Version, deleted bool, err error) {
 	o, err := c.begin(ctx, key)
 	if err != nil {
@@ -38,27 +56,31 @@ func (c *Coordinator) Delete(ctx context.Context, key string) (v record.Version,
 	if !before.record.Exists() && (before.virtual || len(before.holders) >= o.w) {
 		return before.record.Version, false, nil
 	}
-	v, err = o.write(record.Record{Key: key, Deleted: true}, before.above)
+	v, err = o.write(o.stamped(record.Record{Key: key, Deleted: true}, before.above, true))
 	return v, before.record.Exists() && err == nil, err
 }
 
 // query asks which versions the owners hold: enough of them to meet every acknowledged write and every read that may have
 // returned one.
 func (o *operation) query() ([]answer, error) {
-	return o.ask(func() int { return max(o.r, everyWrite(len(o.owners))) }, noValues)
+	return o.ask(o.enough, noValues)
 }
 
-// write stamps rec with a version later than `before` and stores it. The version stays the same over all tries, so
-// that however often a copy arrives, the write takes effect once. It gets a new one only if it was beaten by a ballot, and every copy that was ever sent is
-// known to be refused, so that none can take effect any more.
-func (o *operation) write(rec record.Record, before record.Version) (record.Version, error) {
+// enough is how many owners a write asks before it is stamped.
+func (o *operation) enough() int { return max(o.r, everyMajority(len(o.owners))) }
+
+// write stores s.rec. Its version stays the same over all tries, so that however often a copy arrives, the write takes effect once. It
+// gets a new one only if it was beaten, and is known to be without effect for good: every copy that was ever sent is refused, or nobody can ever see those that
+// are not.
+func (o *operation) write(s *storing) (record.Version, error) {
 	defer o.c.opt.Metrics.wrote(time.Now())
-	s := o.stamped(rec, before)
 	for {
 		err := s.once()
-		if err == errBeaten && s.untouched() {
-			if err = o.retry(); err == errAgain {
-				s = o.stamped(rec, later(before, s.above))
+		if err == errBeaten && (s.untouched() || s.hidden()) {
+			var next *storing
+			if next, err = s.anew(); err == nil {
+				s = next
+				continue
 			}
 		}
 		switch err {
@@ -76,44 +98,34 @@ func (o *operation) write(rec record.Record, before record.Version) (record.Vers
 	}
 }
 
-// stamped is a plain write of rec under a new version, later than `before`.
-func (o *operation) stamped(rec record.Record, before record.Version) *storing {
+// stamped is a plain write of rec under a new version, later than `before`. queried says that enough owners have told, since the operation began, what
+// that must be.
+func (o *operation) stamped(rec record.Record, before record.Version, queried bool) *storing {
 	rec.Version = o.c.clock.Next(before)
-	return &storing{o: o, op: wire.OpWrite, rec: rec, base: before}
+	return &storing{o: o, op: wire.OpWrite, rec: rec, base: before, queried: queried}
 }
 
-// untouched reports whether the record is nowhere, and can't get anywhere any more.
-func (s *storing) untouched() bool { return s.stored == 0 && s.doubtful == 0 }
-
-// resolve finds out what became of a record that may be stored at some owners while too many refused it. If the key is found to hold it, it has taken
-// effect. If not, it may have done so before something else did.
-func (s *storing) resolve() (record.Version, error) {
-	rec, err := s.o.readByBallot()
-	if err == nil && rec.Known() == s.rec.Version {
-		return s.rec.Version, nil
-	}
-	return record.Version{}, s.o.failure(ErrOutcomeUnknown, false, s.stored, s.o.w, "are known to have stored it")
-}
-
-// outcome says honestly what is known of a write that W owners did not take.
-func (s *storing) outcome() error {
+// anew is the next attempt of a write that has come to nothing, above all that stood in its way. Those that refused it have told what they hold, so that they
+// were the query if they are enough. Only a ballot can beat it then, and whoever prepared that is given a little time.
+func (s *storing) anew() (*storing, error) {
+	o := s.o
+	before := later(s.base, s.above)
 	switch {
-	case s.doubtful > 0:
-		return s.o.failure(ErrOutcomeUnknown, false, s.stored, s.o.w, "are known to have stored it")
-	case s.overloaded:
-		return s.o.failure(ErrOverloaded, s.stored == 0, s.stored, s.o.w, "stored it")
-	default:
-		return s.o.failure(ErrQuorumUnavailable, s.stored == 0, s.stored, s.o.w, "stored it")
+	case s.queried:
+		if err := o.retry(); err != errAgain {
+			return nil, err
+		}
+	case time.Until(o.deadline) < o.c.opt.HedgeAfter: // as in retry
+		return nil, errTimeUp
+	case len(s.beaten) < o.enough():
+		answers, err := o.query()
+		if err != nil {
+			return nil, err
+		}
+		before = later(before, newest(answers).above)
 	}
+	o.c.opt.Metrics.wroteAnew()
+	next := o.stamped(s.rec, before, true)
+	next.earlier = !s.nowhere()
+	return next, nil
 }
-
-// inDoubt keeps an error that arose between two tries from claiming that nothing was stored when something was.
-func (s *storing) inDoubt(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
-		e.None = e.None && s.stored == 0 && s.doubtful == 0
-	}
-	return err
-}
-
-func isNotSent(err error) bool { return errors.Is(err, wire.ErrNotSent) }

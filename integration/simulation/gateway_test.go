@@ -35,7 +35,7 @@ func (g *gateway) start() {
 	}
 	clock := record.NewClock(g.now, w.random(purpose).Uint64(), maxSkew)
 	co, err := coordinator.New(source.View, &peers{by: p, silent: map[string]bool{}}, clock, coordinator.Options{
-		Replicas: replicas, Timeout: w.plan.timeout, Random: w.random(purpose + " coordinator").Float64,
+		Replicas: replicas, Timeout: w.plan.timeout, Random: w.random(purpose + " coordinator").Float64, Metrics: w.metrics,
 	})
 	if err != nil {
 		w.fail("%s can't coordinate: %v", g.name, err)

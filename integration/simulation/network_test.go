@@ -17,6 +17,7 @@ type network struct {
 	noisy bool       // all messages but those of Consul suffer what the plan says
 	links map[[2]string]*link
 	hosts map[string]*host // by address
+	had   [3]int           // refused writes, by wire.Had
 }
 
 // A host is a process that serves at an address.
@@ -236,10 +237,19 @@ func (c *call) arrive() {
 	})
 }
 
+func (n *network) countRefused(had wire.Had) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.had[had]++
+}
+
 // answer sends the answer back.
 func (c *call) answer(h *host, resp wire.Response) {
 	if !h.by.alive() {
 		return
+	}
+	if c.req.Op == wire.OpWrite && resp.Status == wire.Superseded {
+		c.net.countRefused(resp.Had)
 	}
 	d, arrives, _ := c.net.travel(c.node, c.p.by.m.name)
 	h.by.m.w.trace.message("answers", c.node, c.p.by.m.name, c.req, &resp)

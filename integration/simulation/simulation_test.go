@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ringkv/node/wire"
 )
 
 var (
@@ -88,6 +90,9 @@ func runSeeds(t *testing.T, first, last, step uint64) {
 	if all.runs > 10 && all.acked < 100*all.runs {
 		t.Fatal("so few operations were acknowledged that it shows nothing")
 	}
+	if all.runs > 10 && min(all.fast, all.careful, all.anew, all.never) == 0 {
+		t.Fatal("a way to write was never gone, so that nothing is shown of it")
+	}
 }
 
 func command(seed uint64) string {
@@ -95,17 +100,40 @@ func command(seed uint64) string {
 }
 
 // An effort is how much a number of runs did.
-type effort struct{ runs, acked, placements, unknown, failed int }
+type effort struct {
+	runs, acked, placements, unknown, failed int
+	fast, careful, anew                      int // writes, as package coordinator counts them
+	never, accepted                          int // refusals that say so
+}
 
 func (e *effort) add(w *world) {
 	e.runs++
 	e.placements += w.written
 	ok, unknown, failed := w.outcomes()
 	e.acked, e.unknown, e.failed = e.acked+ok, e.unknown+unknown, e.failed+failed
+	e.fast += w.counted("fast_writes")
+	e.careful += w.counted("careful_writes")
+	e.anew += w.counted("second_attempts")
+	e.never, e.accepted = e.never+w.net.had[wire.HadNever], e.accepted+w.net.had[wire.HadAccepted]
+}
+
+// counted returns what the coordinators of a run have counted under that name.
+func (w *world) counted(name string) (n int) {
+	families, err := w.registry.Gather()
+	if err != nil {
+		w.fail("metrics can't be gathered: %v", err)
+	}
+	for _, f := range families {
+		if f.GetName() == "ringkv_coordinator_"+name+"_total" {
+			n = int(f.GetMetric()[0].GetCounter().GetValue())
+		}
+	}
+	return n
 }
 
 func (e *effort) String() string {
-	return fmt.Sprintf("%d runs, %d placements, %d operations acknowledged, %d unknown, %d failed", e.runs, e.placements, e.acked, e.unknown, e.failed)
+	return fmt.Sprintf("%d runs, %d placements, %d operations acknowledged, %d unknown, %d failed; %d fast writes, %d careful ones, %d second attempts; %d refusals say never, %d accepted",
+		e.runs, e.placements, e.acked, e.unknown, e.failed, e.fast, e.careful, e.anew, e.never, e.accepted)
 }
 
 // TestRepeats runs the same seeds again and again until each has made the same trace twice: what can't be repeated can't be

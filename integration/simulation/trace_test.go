@@ -58,9 +58,15 @@ func (l *line) String() string {
 	text := fmt.Sprintf("%12v %-4s %s %s: op %d of %s in %s", l.at, l.who, l.what, l.to, l.req.Op, about, configText(l.req))
 	if v := l.req.Record.Version; !v.IsZero() {
 		text += fmt.Sprintf(" version %v", v)
+		if l.req.Queried {
+			text += " queried"
+		}
 	}
 	if r := l.response; r != nil {
 		text += fmt.Sprintf(": %v %s", r.Status, r.Detail)
+		if r.Had != wire.HadUnknown {
+			text += fmt.Sprintf(" had %d", r.Had)
+		}
 		if v := r.Record.Version; !v.IsZero() {
 			text += fmt.Sprintf(" holds %v", v)
 		}

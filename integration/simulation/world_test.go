@@ -7,6 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ringkv/gateway/coordinator"
 	"ringkv/hashring"
 	"ringkv/hashring/placement"
 	"ringkv/integration/oracle"
@@ -23,8 +26,10 @@ type world struct {
 	nodes    []*node
 	gateways []*gateway
 	history  *oracle.History
-	lives    sync.WaitGroup // of processes
-	faults   sync.WaitGroup // under way
+	registry *prometheus.Registry
+	metrics  *coordinator.Metrics // of all processes
+	lives    sync.WaitGroup       // of processes
+	faults   sync.WaitGroup       // under way
 
 	mu        sync.Mutex // guards the rest
 	failures  []string
@@ -49,6 +54,8 @@ func newWorld(seed uint64) *world {
 	since := func() time.Duration { return time.Since(start) }
 	w := &world{seed: seed, stirring: make(chan struct{}), left: map[string]int{}, flying: map[string]int{}, ledger: newLedger(), history: oracle.NewHistory(since)}
 	w.plan = newPlan(w.random("plan"))
+	w.registry = prometheus.NewRegistry()
+	w.metrics = coordinator.NewMetrics(w.registry)
 	w.trace = &trace{start: start, slots: map[int]bool{}}
 	for _, key := range w.plan.keys {
 		w.trace.slots[hashring.SlotOf(key)] = true

@@ -81,6 +81,7 @@ func (b *batch) enter(it *item) {
 		err := b.merge(it, s, rec)
 		if it.mend && errors.Is(err, store.ErrCorrupt) {
 			b.r.accepted.forget(rec.Key)
+			b.r.pasts.forget(rec.Key)
 			b.stage(it, rec)
 			continue
 		}
@@ -120,6 +121,7 @@ func (b *batch) merge(it *item, s *state, rec record.Record) error {
 	}
 	if rec.Ballot = later(rec.Ballot, own.Ballot); newer {
 		b.r.accepted.forget(rec.Key)
+		b.r.pasts.note(rec.Key, own.Version, held.Version, tenure{version: rec.Version})
 	}
 	b.stage(it, rec)
 	return nil

@@ -70,6 +70,7 @@ type Replica struct {
 
 	entering entering
 	accepted accepted
+	pasts    pasts
 	fetched  atomic.Int64    // bytes, see Progress
 	ctx      context.Context // of pulls; ends with Run
 	cancel   context.CancelFunc

@@ -112,7 +112,7 @@ func ver(ms int) record.Version { return record.Version{HLC: uint64(ms) << 16, W
 func (f *fixture) config(key string) *placement.Config { return f.view.Config(hashring.SlotOf(key)) }
 
 func (f *fixture) request(op wire.Op, key string, v record.Version, value string) *wire.Request {
-	return &wire.Request{Op: op, Config: f.config(key), Key: key, Record: record.Record{Key: key, Version: v, Value: []byte(value)}}
+	return &wire.Request{Op: op, Config: f.config(key), Key: key, Queried: op == wire.OpWrite, Record: record.Record{Key: key, Version: v, Value: []byte(value)}}
 }
 
 // send hands a request in and returns where the answer will be.

@@ -7,9 +7,9 @@ import (
 
 // write takes a record if it is newer than all that stands in its way: the record that is held, the ballot that was prepared, and the slot's guard.
 //
-// A plain write that comes too late for that counts as done if a plain write of a later version covers it. Ours was stamped after its writer had asked
-// a quorum, so that the other was under way at the same time, and ours may as well have come just before it. This holds only while nobody has looked in between: a
-// derived record may rest on what was there before ours, and so may whoever prepared a ballot above ours.
+// A plain write that comes too late for that counts as done if a plain write of a later version covers it, and its writer had asked a quorum before it
+// stamped ours: so the other was under way at the same time, and ours may as well have come just before it. This holds only while nobody has looked in
+// between: a derived record may rest on what was there before ours, and so may whoever prepared a ballot above ours.
 func (b *batch) write(it *item) {
 	req, s := it.req, b.state(it.slot)
 	rec := req.Record
@@ -32,10 +32,14 @@ func (b *batch) write(it *item) {
 			rec.Derived, rec.Origin = false, record.Version{}
 		}
 		b.r.accepted.forget(req.Key)
+		b.r.pasts.note(req.Key, own.Version, held.Version, tenure{rec.Version, req.Config.Generation + 1})
 		b.stage(it, rec)
-	case req.Op == wire.OpWrite && held.Version.After(rec.Version) && !held.Derived && firm && free:
+	case req.Op == wire.OpWrite && req.Queried && held.Version.After(rec.Version) && !held.Derived && firm && free:
 	default:
 		it.answer = superseded(held.Version, own.Ballot, s.Guard)
+		if req.Op == wire.OpWrite {
+			it.answer.Had = b.r.pasts.had(rec.Version, own, s.Guard, req.Config.Generation)
+		}
 	}
 }
 
@@ -49,7 +53,7 @@ func (b *batch) prepare(it *item) {
 		return
 	}
 	held, virtual := seen(own, s.Floor)
-	if b.tooFarAhead(it, req.Ballot, later(later(held.Version, own.Ballot), s.Guard)) {
+	if b.tooFarAhead(it, req.Ballot, later(req.Base, later(later(held.Version, own.Ballot), s.Guard))) {
 		return
 	}
 	if !req.Ballot.After(held.Version) || own.Ballot.After(req.Ballot) || !req.Ballot.After(s.Guard) {

@@ -169,6 +169,9 @@ func TestFarBallotsAreRefusedUnlessTheyFollow(t *testing.T) {
 		far := int(time.Now().Add(time.Hour).UnixMilli())
 		f.step(step{prepare, far, wire.TooFarAhead, 0})
 		f.step(step{accept, far, wire.TooFarAhead, 0})
+		f.want(&wire.Request{Op: prepare, Config: f.config("k"), Key: "k", Ballot: ver(far + 1), Base: ver(far)}, ok) // it was seen at another owner
+		far += int(time.Hour.Milliseconds())
+		f.want(&wire.Request{Op: prepare, Config: f.config("k"), Key: "k", Ballot: ver(far), Base: ver(int(time.Now().UnixMilli()))}, wire.TooFarAhead)
 		f.step(step{writeBack, far, ok, 0})
 		f.step(step{prepare, far + 1, ok, 0})
 		next := f.request(accept, "k", ver(far+1), "next")

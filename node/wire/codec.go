@@ -56,6 +56,12 @@ const (
 	flagDigest               // in a request
 )
 
+const (
+	flagQueried  = 1 << 7 // in a request
+	flagAccepted = 1 << 6 // in a response: HadAccepted
+	flagNever    = 1 << 7 // in a response: HadNever
+)
+
 // carriesRecord reports whether requests of this op bring a record.
 func (op Op) carriesRecord() bool {
 	return op == OpWrite || op == OpWriteBack || op == OpAccept || op == OpSync
@@ -63,6 +69,9 @@ func (op Op) carriesRecord() bool {
 
 // carriesBallot reports whether requests of this op name a ballot.
 func (op Op) carriesBallot() bool { return op == OpPrepare || op == OpGuard || op == OpFloor }
+
+// carriesBase reports whether requests of this op name the version that theirs follows.
+func (op Op) carriesBase() bool { return op.carriesRecord() || op == OpPrepare }
 
 // ofSlot reports whether requests of this op are about a slot: always, or where they name no key.
 func (op Op) ofSlot() bool { return op == OpPull || op.ofSlotOnly() }
@@ -121,6 +130,9 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint64(beginFrame(b, kindRequest), id)
 	var flags byte
+	if req.Queried {
+		flags |= flagQueried
+	}
 	if req.HeadOnly {
 		flags |= flagHeadOnly
 	}
@@ -143,8 +155,10 @@ func appendRequest(b []byte, id uint64, req *Request) (frame, value []byte) {
 	if req.Op.carriesBallot() {
 		b = appendVersion(b, req.Ballot)
 	}
-	if req.Op.carriesRecord() {
+	if req.Op.carriesBase() {
 		b = appendVersion(b, req.Base)
+	}
+	if req.Op.carriesRecord() {
 		b, value = appendRecord(b, &req.Record)
 	}
 	return endFrame(b, start, value), value
@@ -160,6 +174,7 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 	}
 	flags := c.uint8()
 	req.HeadOnly = flags&flagHeadOnly != 0
+	req.Queried = flags&flagQueried != 0
 	var err error
 	if req.Config, err = in.config(c.short16()); err != nil {
 		return err
@@ -191,8 +206,10 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 	if req.Op.carriesBallot() {
 		req.Ballot = c.version()
 	}
-	if req.Op.carriesRecord() {
+	if req.Op.carriesBase() {
 		req.Base = c.version()
+	}
+	if req.Op.carriesRecord() {
 		req.Record.Key = req.Key
 		if err := c.record(&req.Record, owned, maxValue, in); err != nil {
 			return err
@@ -205,6 +222,27 @@ func decodeRequest(body []byte, owned bool, maxValue int, in *intern, req *Reque
 		return errNoConfig
 	}
 	return nil
+}
+
+func (h Had) flag() byte {
+	switch h {
+	case HadAccepted:
+		return flagAccepted
+	case HadNever:
+		return flagNever
+	}
+	return 0
+}
+
+// hadOf is what the flags of a response say. Both at once say nothing.
+func hadOf(flags byte) Had {
+	switch flags & (flagAccepted | flagNever) {
+	case flagAccepted:
+		return HadAccepted
+	case flagNever:
+		return HadNever
+	}
+	return HadUnknown
 }
 
 // check returns why resp can't be sent to someone who accepts values of maxValue bytes, nil if it can.
@@ -248,6 +286,7 @@ func appendResponse(b []byte, id uint64, resp *Response) (frame, value []byte) {
 	if resp.Virtual {
 		flags |= flagVirtual
 	}
+	flags |= resp.Had.flag()
 	if !resp.Version.IsZero() {
 		flags |= flagVersion
 	}
@@ -275,6 +314,7 @@ func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Res
 	resp.Status = Status(c.uint8())
 	flags := c.uint8()
 	resp.Firm, resp.Virtual = flags&flagFirm != 0, flags&flagVirtual != 0
+	resp.Had = hadOf(flags)
 	var err error
 	if resp.Config, err = in.config(c.short16()); err != nil {
 		return err

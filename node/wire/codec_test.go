@@ -77,8 +77,12 @@ func TestRequestRoundTrip(t *testing.T) {
 			want.Ballot = randomVersion(r)
 		}
 		if want.Op.carriesRecord() {
-			want.Record, want.Base = randomRecord(r, want.Key), randomVersion(r)
+			want.Record = randomRecord(r, want.Key)
 		}
+		if want.Op.carriesBase() {
+			want.Base = randomVersion(r)
+		}
+		want.Queried = r.IntN(2) == 0
 		if err := want.check(testMax); err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +100,7 @@ func TestRequestRoundTrip(t *testing.T) {
 func TestResponseRoundTrip(t *testing.T) {
 	r, known := rand.New(rand.NewPCG(3, 4)), newIntern()
 	for range 2000 {
-		want := Response{Status: OK + Status(r.IntN(10)), Firm: r.IntN(2) == 0, Virtual: r.IntN(2) == 0, Detail: strings.Repeat("ä", r.IntN(MaxDetail/2))}
+		want := Response{Status: OK + Status(r.IntN(10)), Firm: r.IntN(2) == 0, Virtual: r.IntN(2) == 0, Had: Had(r.IntN(3)), Detail: strings.Repeat("ä", r.IntN(MaxDetail/2))}
 		if r.IntN(2) == 0 {
 			want.Config = randomConfig(r)
 		}
@@ -289,6 +293,16 @@ func TestUnknownStatusLeavesItOpen(t *testing.T) {
 	}
 }
 
+// Whoever says both has said nothing: neither may be believed.
+func TestContradictionAboutThePastIsNoAnswer(t *testing.T) {
+	body := responseFrame(nil, 1, &Response{Status: Superseded, Had: HadNever})[headerSize+1+idSize:]
+	body[1] |= flagAccepted
+	var got Response
+	if err := decodeResponse(body, false, testMax, newIntern(), &got); err != nil || got.Had != HadUnknown {
+		t.Errorf("decoded %+v, error %v, want that nothing is known", got, err)
+	}
+}
+
 func TestDetailIsCutBetweenCharacters(t *testing.T) {
 	got := cutText(strings.Repeat("€", MaxDetail))
 	if want := strings.Repeat("€", MaxDetail/3); got != want {
@@ -298,6 +312,7 @@ func TestDetailIsCutBetweenCharacters(t *testing.T) {
 
 // FuzzFrame reads a stream that may hold anything, as each end would.
 func FuzzFrame(f *testing.F) {
+	f.Add(requestFrame(responseFrame(nil, 4, &Response{Status: Superseded, Had: HadNever}), 5, &Request{Op: OpWrite, Config: someConfig, Key: "k", Queried: true}))
 	f.Add(requestFrame(nil, 1, writeOf("key", "value")))
 	f.Add(responseFrame(appendSignal(nil, kindPing), 2, &Response{Status: Stale, Config: someConfig, Detail: "later"}))
 	f.Add([]byte{1, 0, 0, 0})
@@ -336,8 +351,9 @@ func fuzzBody(t *testing.T, body []byte, owned bool, known *intern) {
 			t.Errorf("decoded %+v beyond the bounds", resp)
 		}
 		again := responseFrame(nil, 1, &resp)[headerSize+1+idSize:]
-		if err := decodeResponse(again, false, testMax, known, new(Response)); err != nil {
-			t.Errorf("%+v can't be decoded again: %v", resp, err)
+		var twice Response
+		if err := decodeResponse(again, false, testMax, known, &twice); err != nil || twice.Had != resp.Had {
+			t.Errorf("%+v can't be decoded again, or is %+v then: %v", resp, twice, err)
 		}
 	}
 }

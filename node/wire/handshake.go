@@ -18,13 +18,13 @@ const Path = "/wire"
 
 // Versions of the protocol that this program speaks. Each side names its range, and the highest common one is spoken.
 const (
-	oldestVersion = 1
-	newestVersion = 1
+	oldestVersion = 2 // a node that speaks 1 takes every write for one that was stamped after a query
+	newestVersion = 2
 )
 
 const (
 	upgradeToken   = "ringkv"
-	headerVersions = "Ringkv-Versions" // "1-1" from the asker, "1" in the answer
+	headerVersions = "Ringkv-Versions" // "2-2" from the asker, "2" in the answer
 	headerNode     = "Ringkv-Node"
 	headerReplicas = "Ringkv-Replicas"
 	headerCluster  = "Ringkv-Cluster"

@@ -43,7 +43,7 @@ func TestHandshakeRefusals(t *testing.T) {
 
 func TestHandshakeOverRawHTTP(t *testing.T) {
 	n := startNode(t, "127.0.0.1:0", ServerOptions{}, newMemory())
-	good := http.Header{"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"ringkv"}, headerVersions: {"1-1"}, headerNode: {"n1"},
+	good := http.Header{"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"ringkv"}, headerVersions: {"2-2"}, headerNode: {"n1"},
 		headerReplicas: {"3"}, headerCluster: {"ringkv-node"}, headerMaxValue: {"1048576"}}
 	for name, c := range map[string]struct {
 		header, value string
@@ -54,7 +54,7 @@ func TestHandshakeOverRawHTTP(t *testing.T) {
 		"later range":     {headerVersions, "1-9", 101, ""},
 		"no upgrade":      {"Connection", "", 426, "ask with an HTTP/1.1 Upgrade to ringkv"},
 		"websocket":       {"Upgrade", "websocket", 426, "ask with an HTTP/1.1 Upgrade to ringkv"},
-		"version too new": {headerVersions, "2-3", 426, "this node speaks versions 1-1 of the protocol, the asker 2-3"},
+		"version too new": {headerVersions, "3-4", 426, "this node speaks versions 2-2 of the protocol, the asker 3-4"},
 		"version turned":  {headerVersions, "3-1", 426, "the asker 3-1"},
 		"no version":      {headerVersions, "", 426, "the asker none"},
 		"no node":         {headerNode, "", 421, "this is node n1, not none"},

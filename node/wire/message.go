@@ -15,7 +15,8 @@ type Op uint8
 const (
 	// OpRead asks for the record of Key. With HeadOnly the value stays behind.
 	OpRead Op = 1 + iota
-	// OpWrite asks to store Record, a client's write whose version was stamped after a query. A newer write that may have been under way at the same time covers it.
+	// OpWrite asks to store Record, a client's write. Where its version was stamped after a query (Queried), a newer write covers it that may have been under
+	// way at the same time.
 	OpWrite
 	// OpWriteBack asks to store Record, which a read found on fewer owners than it needs.
 	OpWriteBack
@@ -53,8 +54,9 @@ type Request struct {
 	Digest   uint64         // OpPull with HeadOnly, without Key and After: of what the asker holds of Slot; 0 for not told. See Pulled.Same
 	HeadOnly bool           // OpRead and OpPull
 	Record   record.Record  // OpWrite, OpWriteBack, OpAccept, OpSync; Record.Key is Key
-	Base     record.Version // OpWrite and OpAccept: the newest version that the writer had seen of the key, zero if none
+	Base     record.Version // OpWrite, OpPrepare and OpAccept: the newest version that the writer had seen of the key, zero if none
 	Ballot   record.Version // OpPrepare, OpGuard, OpFloor
+	Queried  bool           // OpWrite: the version was stamped after enough owners had been asked which ones they hold
 }
 
 // A Status is a node's answer in one word. All but OK and Failed are definite refusals: nothing was stored by this
@@ -84,6 +86,18 @@ const (
 	Failed
 )
 
+// Had says whether a node that refuses a write, since it holds something newer, had that very version before. It is a fact for good.
+type Had uint8
+
+const (
+	// HadUnknown: the node can't tell, or must not.
+	HadUnknown Had = iota
+	// HadAccepted: it accepted that version in the config of the request, as durably as if it had said OK.
+	HadAccepted
+	// HadNever: it never held that version, never will in this config, and has prepared no ballot above it.
+	HadNever
+)
+
 // A Pulled is what a node holds of a slot's past, as of one moment after it promised the config of the request.
 type Pulled struct {
 	Node    string            // the identity of the node that answers, as configs name it: its address may have been another's
@@ -106,6 +120,7 @@ type Response struct {
 	Firm    bool              // OpRead and OpPrepare, OK: Record counts as accepted in this config
 	Virtual bool              // OpRead and OpPrepare, OK: Record stands for a tombstone that was collected: all owners know it
 	Version record.Version    // Superseded: the version that stands in the way; OpRead, OK: what a new version must be above besides Record's
+	Had     Had               // OpWrite, Superseded: whether the node ever held the version that it refuses
 	Detail  string            // for people, when Status isn't OK
 	Pulled  *Pulled           // OpPull, OpFetch, OpGuard and OpSlot, OK
 }
