@@ -45,6 +45,8 @@ type Coordinator struct {
 	peers Peers
 	clock *record.Clock
 	opt   Options
+
+	refusers refusers
 }
 
 // New returns a coordinator that takes who owns what from view, which returns nil while that isn't known, and versions from

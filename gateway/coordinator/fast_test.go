@@ -89,6 +89,18 @@ func TestPutAsksFirstWhileAnOwnerIsAway(t *testing.T) {
 	})
 }
 
+// With one OK, one "never" and one owner that takes nothing, a put would stay in doubt, and find out only when its time is up.
+func TestPutAsksFirstWhileAnOwnerTakesNothing(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		co := c.coordinator(1, 0, coordinator.Options{})
+		c.nodes["b"].refuseWrites(wire.Full)
+		c.set("a", func(n *testNode) { n.delay = 5 * time.Millisecond }) // so that the refusal comes before the last OK
+		mustPut(t, co, "k", "v1")
+		c.messages.Wait()
+		c.wantAskedSince(func() { mustPut(t, co, "k", "v2") }, 1, 2)
+	})
+}
+
 // Delete says whether there was something, and writes nothing where there wasn't. Both have to be known first.
 func TestDeleteAsksFirst(t *testing.T) {
 	inCluster(t, func(t *testing.T, c *cluster) {

@@ -36,7 +36,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		ballots: counter("ringkv_coordinator_ballots_total", "Ballots asked for: one for each conditional write, more where they meet, and for reads that found no quorum otherwise."),
 
 		fast:    counter("ringkv_coordinator_fast_writes_total", "Puts that were sent at once, without asking first which versions are held."),
-		careful: counter("ringkv_coordinator_careful_writes_total", "Puts that asked first, since an owner doesn't pass or has lately left a request unanswered."),
+		careful: counter("ringkv_coordinator_careful_writes_total", "Puts that asked first, since an owner doesn't pass, or has lately left a request unanswered or refused one."),
 		anew:    counter("ringkv_coordinator_second_attempts_total", "Puts and deletes that met something newer, came to nothing, and were tried again above that."),
 	}
 }

@@ -137,6 +137,9 @@ func (s *storing) take(r wire.Reply) {
 	case r.Response.Status == wire.Overloaded:
 		s.overloaded = true
 	}
+	if r.Err == nil && r.Response.Status != wire.Overloaded { // asking first would add to the load
+		s.o.c.refusers.note(r.Node)
+	}
 	s.o.noteReply(r)
 	if !s.overloaded {
 		s.again = s.o.appendOwner(s.again, r.Node)

@@ -30,17 +30,6 @@ func (c *Coordinator) Put(ctx context.Context, key string, value []byte, content
 	return o.write(o.stamped(rec, newest(answers).above, true))
 }
 
-// calm reports whether all owners can be expected to answer. While one says nothing, a write that meets another could stay in doubt: it takes
-// the answers of all to know what became of it. It must be decided before the first copy is sent.
-func (o *operation) calm() bool {
-	for _, owner := range o.owners {
-		if !owner.Passing || o.c.peers.Silent(owner.ID) {
-			return false
-		}
-	}
-	return true
-}
-
 // Delete removes key and returns the tombstone's version once W owners hold it durably; deleted says whether it found a value. Where there is none it writes
 // nothing: so it always asks first. Errors as for Put.
 func (c *Coordinator) Delete(ctx context.Context, key string) (v record.Version, deleted bool, err error) {
