@@ -32,6 +32,7 @@ type collection struct {
 	replies chan wire.Reply
 	room    int               // in replies
 	hasty   bool              // give up rather than ask anyone again
+	silent  map[string]bool   // if given, identities that aren't asked; those whose answer run has waited for in vain are added
 	tried   map[string]bool   // who isn't asked again yet
 	asked   map[string]string // node id -> identity, while its answer is out
 	got     map[string]*wire.Pulled
@@ -62,6 +63,7 @@ func (c *collection) run(ctx context.Context) error {
 		case <-again.C:
 			clear(c.tried)
 		case <-ctx.Done():
+			c.giveUp()
 			return c.incomplete()
 		}
 		if !c.r.slots[c.slot].Load().Promised.Equal(c.s.Promised) {
@@ -73,6 +75,16 @@ func (c *collection) run(ctx context.Context) error {
 		return c.incomplete()
 	}
 	return nil
+}
+
+// giveUp notes whose answers are still out.
+func (c *collection) giveUp() {
+	for _, identity := range c.asked {
+		c.because[identity] = "does not answer"
+		if c.silent != nil {
+			c.silent[identity] = true
+		}
+	}
 }
 
 // ask sends the question to every contact that has neither answered, nor has it before it, nor failed just now.
@@ -98,6 +110,10 @@ func (c *collection) askOne(identity string, config *placement.Config, deadline 
 	}
 	if !owner.Passing {
 		c.because[identity] = "is not passing its check"
+		return
+	}
+	if c.silent[identity] {
+		c.because[identity] = "has not answered for another slot just now"
 		return
 	}
 	c.tried[identity], c.asked[owner.ID], c.room = true, identity, c.room-1

@@ -181,3 +181,40 @@ func TestWhoHoldsTheSameIsToldOfBallots(t *testing.T) {
 		}
 	})
 }
+
+// Two of three earlier owners pass their checks and answer nothing: one slot finds that out, and those behind it have their turn all the same.
+func TestSilentOwnersHoldUpOneSlot(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", "c", "d")
+		time.Sleep(10 * time.Second) // fake time
+		s.write("k", s.at(0), "value", "a", "b", "c")
+		var mu sync.Mutex
+		turns := map[int]bool{}
+		s.interfere(func(from, to string, req *wire.Request) *wire.Response {
+			switch {
+			case from != "d" || req.Op != wire.OpPull:
+			case to == "c":
+				mu.Lock()
+				defer mu.Unlock()
+				turns[req.Slot] = true
+			default:
+				time.Sleep(time.Minute) // fake time: longer than anyone waits
+			}
+			return nil
+		})
+		s.move("a", "b", "d")
+		time.Sleep(15 * time.Second)
+		owned, unsettled := s.houses["d"].Slots()
+		mu.Lock()
+		if unsettled != owned || owned < 10 || len(turns) != owned {
+			t.Errorf("%d of %d slots had their turn, want all of many; %d are not settled", len(turns), owned, unsettled)
+		}
+		mu.Unlock()
+		s.interfere(nil)
+		time.Sleep(45 * time.Second)
+		s.wantHeld("k", "value", "d")
+		if _, unsettled := s.houses["d"].Slots(); unsettled != 0 {
+			t.Errorf("%d slots aren't settled after all", unsettled)
+		}
+	})
+}
