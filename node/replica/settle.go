@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,7 +124,7 @@ func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Co
 	within, cancel := context.WithTimeout(ctx, windowTime)
 	defer cancel()
 	if err := c.run(within); err != nil {
-		return w, err
+		return w, cmp.Or(r.rest(ctx, time.Since(began)), err) // those who did answer have worked for it
 	}
 	w.end, w.more = c.end()
 	w.floor = c.floor()
