@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ringkv/hashring"
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
 	"ringkv/node/wire"
@@ -149,6 +150,8 @@ func (c *collection) take(ctx context.Context, reply wire.Reply) error {
 		c.because[identity] = "is another by now: its disk is not the one it had"
 	case resp.Status == wire.OK && resp.Pulled != nil && resp.Pulled.Same && c.req.Digest == 0:
 		c.because[identity] = "says that it holds the same, of which it wasn't told"
+	case resp.Status == wire.OK && resp.Pulled != nil && !c.fits(resp.Pulled):
+		c.because[identity] = "answers with keys that it wasn't asked for"
 	case resp.Status == wire.OK && resp.Pulled != nil:
 		c.got[identity] = resp.Pulled
 	case resp.Status == wire.Stale && resp.Config != nil && resp.Config.Generation > c.req.Config.Generation:
@@ -160,6 +163,19 @@ func (c *collection) take(ctx context.Context, reply wire.Reply) error {
 		c.because[identity] = resp.Detail
 	}
 	return nil
+}
+
+// fits reports whether p is about what was asked: else a key that is sought in it would be taken for absent there.
+func (c *collection) fits(p *wire.Pulled) bool {
+	last := c.req.After
+	for i := range p.Records {
+		key := p.Records[i].Key
+		if c.req.Key != "" && (i > 0 || key != c.req.Key) || key <= last || hashring.SlotOf(key) != c.slot {
+			return false
+		}
+		last = key
+	}
+	return !p.More || len(p.Records) > 0
 }
 
 // complete is the rule by which a config is entered. Let the base be the latest config that anyone here has settled. For the base, and for each config after it
