@@ -85,6 +85,9 @@ func (r *Replica) snapshot(slot int, s *state, req *wire.Request) wire.Response 
 func (r *Replica) recordPage(p *wire.Pulled, keys []string) error {
 	page := newPage(p)
 	for _, key := range keys {
+		if p.More = page.size >= pageBytes; p.More { // spares reading a value in vain
+			break
+		}
 		rec, err := r.stored(key, true)
 		if err != nil && !errors.Is(err, store.ErrCorrupt) {
 			return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ringkv/hashring"
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
 	"ringkv/node/wire"
@@ -32,6 +33,7 @@ type collection struct {
 	replies chan wire.Reply
 	room    int               // in replies
 	hasty   bool              // give up rather than ask anyone again
+	silent  map[string]bool   // if given, identities that aren't asked; those whose answer run has waited for in vain are added
 	tried   map[string]bool   // who isn't asked again yet
 	asked   map[string]string // node id -> identity, while its answer is out
 	got     map[string]*wire.Pulled
@@ -62,6 +64,7 @@ func (c *collection) run(ctx context.Context) error {
 		case <-again.C:
 			clear(c.tried)
 		case <-ctx.Done():
+			c.giveUp()
 			return c.incomplete()
 		}
 		if !c.r.slots[c.slot].Load().Promised.Equal(c.s.Promised) {
@@ -73,6 +76,16 @@ func (c *collection) run(ctx context.Context) error {
 		return c.incomplete()
 	}
 	return nil
+}
+
+// giveUp notes whose answers are still out.
+func (c *collection) giveUp() {
+	for _, identity := range c.asked {
+		c.because[identity] = "does not answer"
+		if c.silent != nil {
+			c.silent[identity] = true
+		}
+	}
 }
 
 // ask sends the question to every contact that has neither answered, nor has it before it, nor failed just now.
@@ -98,6 +111,10 @@ func (c *collection) askOne(identity string, config *placement.Config, deadline 
 	}
 	if !owner.Passing {
 		c.because[identity] = "is not passing its check"
+		return
+	}
+	if c.silent[identity] {
+		c.because[identity] = "has not answered for another slot just now"
 		return
 	}
 	c.tried[identity], c.asked[owner.ID], c.room = true, identity, c.room-1
@@ -133,6 +150,8 @@ func (c *collection) take(ctx context.Context, reply wire.Reply) error {
 		c.because[identity] = "is another by now: its disk is not the one it had"
 	case resp.Status == wire.OK && resp.Pulled != nil && resp.Pulled.Same && c.req.Digest == 0:
 		c.because[identity] = "says that it holds the same, of which it wasn't told"
+	case resp.Status == wire.OK && resp.Pulled != nil && !c.fits(resp.Pulled):
+		c.because[identity] = "answers with keys that it wasn't asked for"
 	case resp.Status == wire.OK && resp.Pulled != nil:
 		c.got[identity] = resp.Pulled
 	case resp.Status == wire.Stale && resp.Config != nil && resp.Config.Generation > c.req.Config.Generation:
@@ -144,6 +163,19 @@ func (c *collection) take(ctx context.Context, reply wire.Reply) error {
 		c.because[identity] = resp.Detail
 	}
 	return nil
+}
+
+// fits reports whether p is about what was asked: else a key that is sought in it would be taken for absent there.
+func (c *collection) fits(p *wire.Pulled) bool {
+	last := c.req.After
+	for i := range p.Records {
+		key := p.Records[i].Key
+		if c.req.Key != "" && (i > 0 || key != c.req.Key) || key <= last || hashring.SlotOf(key) != c.slot {
+			return false
+		}
+		last = key
+	}
+	return !p.More || len(p.Records) > 0
 }
 
 // complete is the rule by which a config is entered. Let the base be the latest config that anyone here has settled. For the base, and for each config after it

@@ -91,6 +91,26 @@ func TestDamageInASlotOnTheMoveIsRepaired(t *testing.T) {
 	})
 }
 
+// The only owner that a slot is to have found its copy damaged: it doesn't take the slot over, so that the others keep theirs.
+func TestSlotDoesNotMoveToItsDamageAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk)
+		time.Sleep(10 * time.Second) // fake time
+		s.write("key7", s.at(0), "value-7.", "a", "b", onDisk)
+		s.write("key8", s.at(0), "value-8.", "a", "b", onDisk)
+		s.kill(onDisk)
+		s.damage(onDisk, "value-7.", func(at []byte) { at[2] ^= 4 })
+		s.forgetHints(onDisk)
+		s.start(onDisk)
+		s.move(onDisk)
+		time.Sleep(90 * time.Second)
+		s.wantHeld("key7", "value-7.", "a", "b")
+		if _, unsettled := s.houses[onDisk].Slots(); unsettled != 1 {
+			t.Errorf("%d slots aren't settled, want the damaged one", unsettled)
+		}
+	})
+}
+
 // What was acknowledged by this node alone is on its way to the others when it's damaged here. It may still arrive there, but
 // nobody may count what this node has said of it.
 func TestWriteThatWasLostHereCannotBecomeDecided(t *testing.T) {
@@ -134,6 +154,11 @@ func TestSlotsInDoubtAreRestoredFromTheOthers(t *testing.T) {
 			t.Fatal("nothing is in doubt")
 		}
 		for range 90 {
+			{
+				h, ok := s.houses[onDisk].store.Head("key7")
+				_, u := s.houses[onDisk].Slots()
+				t.Log(h, ok, u)
+			}
 			time.Sleep(time.Second)
 			s.wantNoLies(onDisk, "key7", "second.")
 			s.wantNoLies(onDisk, "key8", "newer")

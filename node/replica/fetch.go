@@ -14,9 +14,12 @@ import (
 
 // Moving data yields to requests: after each page it rests for several times as long as the page took, here, on the way and at those who were asked. So
 // it slows down by itself where any of them is busy, and takes a small part of a node that is idle.
+// What bytes of large values take is not rested for, up to restFree: -move-rate is there to bound that.
 const (
 	restFactor = 3
 	restMost   = 250 * time.Millisecond // so that one long wait isn't followed by a longer one
+	restFree   = 20 << 20               // bytes a second, as -move-rate is unless it's set; of each value, what is above
+	smallValue = 4 << 10
 )
 
 // settleValues are fetched and stored at a time for one slot. More of them share a sync and a request, and hold up a write that comes behind them for longer.
@@ -41,7 +44,7 @@ func (r *Replica) bring(ctx context.Context, slot int, config *placement.Config,
 			came[rec.Key] = true
 		}
 		fetch = slices.DeleteFunc(fetch, func(f fetching) bool { return came[f.key] })
-		if err := r.rest(ctx, time.Since(began)); err != nil {
+		if err := r.rest(ctx, time.Since(began)-free(recs)); err != nil {
 			return err
 		}
 		if err := r.throttle(ctx, recs); err != nil {
@@ -112,8 +115,20 @@ func fetched(reply wire.Reply, identity string, keys []string) ([]record.Record,
 	return p.Records, nil
 }
 
-// rest waits after a page that took so long.
+// free is how long a page of recs may take without a rest.
+func free(recs []record.Record) time.Duration {
+	size := 0
+	for i := range recs {
+		size += max(0, len(recs[i].Value)-smallValue)
+	}
+	return time.Duration(size) * time.Second / restFree
+}
+
+// rest waits after a page that took so long, or that much longer than it may.
 func (r *Replica) rest(ctx context.Context, worked time.Duration) error {
+	if worked <= 0 {
+		return nil
+	}
 	timer := time.NewTimer(min(restFactor*worked, restMost))
 	defer timer.Stop()
 	select {

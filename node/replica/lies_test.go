@@ -110,3 +110,49 @@ func wantHarmless(t *testing.T, lie func(req *wire.Request, p *wire.Pulled)) {
 		}
 	}
 }
+
+// All who are asked by a node that enters a config answer with keys that they weren't asked for, or in no order, in which nothing is found: it counts none of
+// them, and the keys that they do hold aren't absent.
+func TestWhoEntersCountsNoAnswerToSomethingElse(t *testing.T) {
+	foreign := record.Record{Key: "zzz-foreign", Version: record.Version{HLC: 1 << 60, Writer: 1}, Deleted: true}
+	for name, lie := range map[string]func(p *wire.Pulled){
+		"another key":    func(p *wire.Pulled) { p.Records = []record.Record{foreign} },
+		"and another":    func(p *wire.Pulled) { p.Records = append(slices.Clone(p.Records), foreign) },
+		"the same twice": func(p *wire.Pulled) { p.Records = append(slices.Clone(p.Records), p.Records...) },
+		"no end":         func(p *wire.Pulled) { p.Records, p.More = nil, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := newStreetOf(t, replica.UpkeepOptions{}, func(slot int) bool { return slot == hashring.SlotOf("k") }, "a", "b", "c", "d")
+				time.Sleep(10 * time.Second) // fake time
+				s.write("k", s.at(time.Second), "value", "a", "b", "c")
+				s.interfere(func(from, to string, req *wire.Request) *wire.Response {
+					if from != "d" || req.Op != wire.OpPull {
+						return nil
+					}
+					resp := s.do(to, req)
+					if resp.Pulled != nil {
+						p := *resp.Pulled
+						lie(&p)
+						resp.Pulled = &p
+					}
+					return &resp
+				})
+				s.move("b", "c", "d")
+				if resp := s.do("d", &wire.Request{Op: wire.OpRead, Config: s.config("k"), Key: "k"}); resp.Status != wire.NotReady {
+					t.Errorf("d answers %v, want that it isn't ready", resp.Status)
+				}
+				time.Sleep(10 * time.Second)
+				if _, unsettled := s.houses["d"].Slots(); unsettled != 1 {
+					t.Error("d has settled the slot, which nobody told it of")
+				}
+				if h, held := s.houses["d"].store.Head(foreign.Key); held {
+					t.Errorf("d took a record of another slot: %v", h)
+				}
+				s.interfere(nil)
+				time.Sleep(10 * time.Second)
+				s.wantHeld("k", "value", "b", "c", "d")
+			})
+		})
+	}
+}

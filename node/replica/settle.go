@@ -1,14 +1,13 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"ringkv/hashring"
 	"ringkv/hashring/placement"
@@ -19,7 +18,6 @@ import (
 
 const (
 	settleEvery = time.Second      // slots that could not be settled are tried again
-	settleSlots = 1                // at a time
 	windowTime  = 10 * time.Second // for one page, or for one lot of values
 )
 
@@ -41,8 +39,8 @@ func (r *Replica) Settle(ctx context.Context, changed <-chan struct{}) error {
 	}
 }
 
-// settleAll promises what the current view says, and enters every slot that this node owns and hasn't settled. It returns one of the
-// errors, if there were any.
+// settleAll promises what the current view says, and enters every slot that this node owns and hasn't settled, one after the other. It returns the
+// first error, if there were any.
 func (r *Replica) settleAll(ctx context.Context) error {
 	view := r.opt.View()
 	if view == nil {
@@ -51,24 +49,29 @@ func (r *Replica) settleAll(ctx context.Context) error {
 	if err := r.Learn(ctx, view); err != nil {
 		return err
 	}
-	var g errgroup.Group
-	g.SetLimit(settleSlots)
+	var first error
+	silent := map[string]bool{}
 	for slot := range hashring.Slots {
 		config, s := view.Config(slot), r.slots[slot].Load()
 		if !r.opt.Only(slot) || r.doubt[slot].Load() || ctx.Err() != nil {
 			continue
 		}
+		var err error
 		if (s == nil || s.Promised.Generation < config.Generation) && config.Owns(r.self) {
-			g.Go(func() error { return r.settle(ctx, slot, config) })
+			err = r.settle(ctx, slot, config, silent)
 		} else if s != nil && s.Promised.Owns(r.self) && !s.settled() {
-			g.Go(func() error { return r.settle(ctx, slot, s.Promised) })
+			err = r.settle(ctx, slot, s.Promised, silent)
+		}
+		if first == nil {
+			first = err
 		}
 	}
-	return g.Wait()
+	return first
 }
 
-// settle promises config, pulls every key of the slot, and settles it.
-func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config) error {
+// settle promises config, pulls every key of the slot, and settles it. Those who are silent aren't asked, and whoever turns out to be is added to them:
+// else each slot that needs its answer would hold up those behind it anew.
+func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config, silent map[string]bool) error {
 	if s := r.slots[slot].Load(); s == nil || s.Promised.Generation < config.Generation {
 		if err := r.change(ctx, &item{slot: slot, promise: config}); err != nil {
 			return err
@@ -76,7 +79,7 @@ func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config
 	}
 	cursor, all, floor := r.entering.progress(slot, config)
 	for ; !all; cursor, all, floor = r.entering.progress(slot, config) {
-		w, err := r.pullWindow(ctx, slot, config, cursor)
+		w, err := r.pullWindow(ctx, slot, config, cursor, silent)
 		if errors.Is(err, errOvertaken) {
 			return nil // the next round has the later config
 		}
@@ -106,7 +109,7 @@ type window struct {
 
 // pullWindow brings the keys behind cursor up to date, as far as one page of each contact reaches. Versions are compared first, so that only
 // values that this node lacks travel.
-func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Config, cursor string) (w window, err error) {
+func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Config, cursor string, silent map[string]bool) (w window, err error) {
 	s := r.slots[slot].Load()
 	if s == nil || !s.Promised.Equal(config) {
 		return w, errOvertaken
@@ -116,12 +119,12 @@ func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Co
 		req.Digest = r.digest(slot, s)
 	}
 	c := r.newCollection(slot, s, req)
-	c.hasty = true // other slots wait for their turn
+	c.hasty, c.silent = true, silent // other slots wait for their turn
 	began := time.Now()
 	within, cancel := context.WithTimeout(ctx, windowTime)
 	defer cancel()
 	if err := c.run(within); err != nil {
-		return w, err
+		return w, cmp.Or(r.rest(ctx, time.Since(began)), err) // those who did answer have worked for it
 	}
 	w.end, w.more = c.end()
 	w.floor = c.floor()
