@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringkv/gateway/coordinator"
+	"ringkv/node/record"
 	"ringkv/node/wire"
 )
 
@@ -140,5 +141,31 @@ func TestContendedPutsAreAcknowledged(t *testing.T) {
 		if puts := writers * each; sent <= 3*puts || sent > 2*3*puts {
 			t.Errorf("%d copies of %d puts were sent to three owners, want more than one to each, and two at most", sent, puts)
 		}
+	})
+}
+
+// A ballot from a gateway whose clock is ahead, that two owners have promised and nobody has used, stands in the way of a put that asks nobody first. The third
+// owner takes it. As nobody can have seen it, it is tried again above that.
+func TestPutBelowABallotThatWasNeverUsed(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		co := c.coordinator(1, 0, coordinator.Options{})
+		mustPut(t, co, "k", "v1")
+		c.messages.Wait()
+		view := c.view.Load()
+		ballot := record.Version{HLC: uint64(time.Now().Add(time.Second).UnixMilli()) << 16, Writer: 7}
+		replies := make(chan wire.Reply, 2)
+		for _, id := range c.ids[:2] {
+			req := &wire.Request{Op: wire.OpPrepare, Config: view.Config(view.Slot("k")), Key: "k", Ballot: ballot}
+			c.Send(id, id, req, time.Now().Add(time.Second), replies)
+		}
+		c.messages.Wait()
+		for range c.ids[:2] {
+			if r := <-replies; r.Err != nil || r.Response.Status != wire.OK {
+				t.Fatalf("prepare = %+v", r)
+			}
+		}
+		c.set(c.ids[2], func(n *testNode) { n.delay = 5 * time.Millisecond }) // what the others hold is found before that it took the put
+		mustPut(t, co, "k", "v2")
+		wantValue(t, c.coordinator(2, 0, coordinator.Options{}), "k", "v2")
 	})
 }

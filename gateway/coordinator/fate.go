@@ -19,12 +19,29 @@ func (s *storing) untouched() bool { return s.stored == 0 && s.doubtful == 0 }
 // nowhere reports whether it is untouched in all its attempts.
 func (s *storing) nowhere() bool { return s.untouched() && !s.earlier }
 
+// fate finds out what became of a record that was beaten. Errors are errUnseen, or *Error.
+func (s *storing) fate() (record.Version, error) {
+	if s.untouched() || s.hidden() {
+		return record.Version{}, errUnseen
+	}
+	return s.resolve()
+}
+
+// errUnseen says that a record has had no effect, and never will.
+var errUnseen = errors.New("it was never seen")
+
 // resolve finds out what became of a record that may be stored at some owners while too many refused it. If the key is found to hold it, it has taken
-// effect. If not, it may have done so before something else did.
+// effect. If it is found to hold what is older, that was stored again above the record, by owners of whom nobody had seen it: errUnseen. Else it may
+// have taken effect before something else did.
 func (s *storing) resolve() (record.Version, error) {
 	rec, err := s.o.readByBallot()
-	if err == nil && rec.Known() == s.rec.Version {
+	switch {
+	case err != nil:
+	case rec.Known() == s.rec.Version:
 		return s.rec.Version, nil
+	case s.rec.Version.After(rec.Known()):
+		s.above = later(s.above, rec.Version)
+		return record.Version{}, errUnseen
 	}
 	return record.Version{}, s.o.failure(ErrOutcomeUnknown, false, s.stored, s.o.w, "are known to have stored it")
 }

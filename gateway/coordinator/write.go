@@ -59,28 +59,28 @@ func (o *operation) query() ([]answer, error) {
 func (o *operation) enough() int { return max(o.r, everyMajority(len(o.owners))) }
 
 // write stores s.rec. Its version stays the same over all tries, so that however often a copy arrives, the write takes effect once. It
-// gets a new one only if it was beaten, and is known to be without effect for good: every copy that was ever sent is refused, or nobody can ever see those that
-// are not.
+// gets a new one only if it was beaten, and is known to be without effect for good: every copy that was ever sent is refused, or nobody has seen those that
+// are not, or ever will.
 func (o *operation) write(s *storing) (record.Version, error) {
 	defer o.c.opt.Metrics.wrote(time.Now())
 	for {
-		err := s.once()
-		if err == errBeaten && (s.untouched() || s.hidden()) {
-			var next *storing
-			if next, err = s.anew(); err == nil {
-				s = next
-				continue
+		v, err := s.rec.Version, s.once()
+		if err == errBeaten {
+			if v, err = s.fate(); err == errUnseen {
+				var next *storing
+				if next, err = s.anew(); err == nil {
+					s = next
+					continue
+				}
 			}
 		}
 		switch err {
 		case nil:
-			return s.rec.Version, nil
+			return v, nil
 		case errAgain:
 			continue
 		case errTimeUp:
 			return record.Version{}, s.outcome()
-		case errBeaten:
-			return s.resolve()
 		default:
 			return record.Version{}, s.inDoubt(err)
 		}
