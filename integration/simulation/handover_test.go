@@ -18,6 +18,9 @@ func handOver(w *world, rng *rand.Rand) {
 	key := w.freshest(rng)
 	history := d.History(hashring.SlotOf(key))
 	owners := history[len(history)-1].Owners
+	if len(owners) < 2 {
+		return
+	}
 	order := rng.Perm(len(owners))
 	leaver := owners[order[0]]
 	if rng.IntN(2) == 0 {

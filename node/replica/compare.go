@@ -3,6 +3,8 @@ package replica
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -112,7 +114,8 @@ func (c *comparison) repair(ctx context.Context, st standing, owners []string) (
 func (c *comparison) differing(st standing, pairs map[pair]*compared, mu *sync.Mutex) (repair []string, differ bool) {
 	mu.Lock()
 	defer mu.Unlock()
-	for owner, p := range st.others {
+	for _, owner := range slices.Sorted(maps.Keys(st.others)) {
+		p := st.others[owner]
 		if p.Digest == st.digest {
 			pairs[pair{st.slot, owner}] = &compared{same: time.Now()}
 			continue

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -46,8 +47,9 @@ func (m *mending) pass(ctx context.Context) error {
 		return nil
 	}
 	var why error
-	for slot, keys := range m.due() {
-		if err := m.r.mend(ctx, slot, keys); err != nil {
+	due := m.due()
+	for _, slot := range slices.Sorted(maps.Keys(due)) {
+		if err := m.r.mend(ctx, slot, due[slot]); err != nil {
 			why = err
 		}
 	}
@@ -57,8 +59,8 @@ func (m *mending) pass(ctx context.Context) error {
 // due returns the keys that can be repaired by now, by slot: this node has taken nothing for them for as long as clocks may differ.
 func (m *mending) due() map[int][]string {
 	due := map[int][]string{}
-	for key, since := range m.found {
-		if time.Since(since) > m.r.opt.MaxSkew {
+	for _, key := range slices.Sorted(maps.Keys(m.found)) {
+		if time.Since(m.found[key]) > m.r.opt.MaxSkew {
 			slot := hashring.SlotOf(key)
 			due[slot] = append(due[slot], key)
 		}
