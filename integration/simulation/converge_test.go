@@ -91,6 +91,9 @@ func (w *world) behind() string {
 		if !d.Has(n.name, n.diskID()) {
 			return fmt.Sprintf("%s on %s is not in generation %d", n.name, n.diskID(), d.Generation)
 		}
+		if v := parts.source.View(); v != nil && v.Generation() != d.Generation {
+			return fmt.Sprintf("%s knows generation %d, and not %d", n.name, v.Generation(), d.Generation)
+		}
 		if why := w.blind(parts.source.View(), d); why != "" {
 			return n.name + " " + why
 		}
@@ -114,9 +117,10 @@ func (w *world) leaving() string {
 	return ""
 }
 
-// blind says what a view doesn't show of the placement d with all its nodes well; empty if it shows all.
+// blind says what a view doesn't show of the placement d with all its nodes well; empty if it shows all. It may be of a later one, which Consul has lost and no node
+// knows: a gateway keeps that until there is one as late, and serves by it. Nodes that it concerns learn of it by the gateway's requests, and the keeper from them.
 func (w *world) blind(v *placement.View, d *placement.Document) string {
-	if v == nil || v.Generation() != d.Generation {
+	if v == nil || v.Generation() < d.Generation {
 		return fmt.Sprintf("doesn't know generation %d", d.Generation)
 	}
 	for _, away := range v.Away() {
