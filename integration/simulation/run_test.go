@@ -68,8 +68,8 @@ func (w *world) start() {
 		m.setSkew(time.Duration(rng.Int64N(int64(2*w.plan.skew+1))) - w.plan.skew)
 	}
 	first, last := w.gateways[0], w.gateways[len(w.gateways)-1]
-	first.setSkew(first.now().Sub(time.Now()) + w.plan.ahead)
-	last.setSkew(last.now().Sub(time.Now()) - w.plan.behind)
+	first.setSkew(time.Until(first.now()) + w.plan.ahead)
+	last.setSkew(time.Until(last.now()) - w.plan.behind)
 	for _, n := range w.nodes[:w.plan.first] {
 		time.Sleep(exponential(rng, 20*time.Millisecond))
 		n.start()

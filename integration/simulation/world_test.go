@@ -132,13 +132,6 @@ func (w *world) placed(d *placement.Document) {
 	w.stirLocked()
 }
 
-// over reports whether the run is at its end, so that nothing may be started any more.
-func (w *world) over() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.ended
-}
-
 // stir wakes the users: something is happening that they should be in the middle of.
 func (w *world) stir() {
 	w.mu.Lock()
