@@ -72,12 +72,12 @@ func (n *node) kill(rng *rand.Rand, power bool) {
 }
 
 func (n *node) crash(rng *rand.Rand, power bool) {
-	dying := n.disk
+	dying := n.disk.Load()
 	if power {
 		keep := []faulty.Keep{faulty.KeepNone, faulty.KeepNone, faulty.KeepHalf, faulty.KeepAll, faulty.KeepTorn}[rng.IntN(5)]
-		n.disk = dying.PowerCut(keep, rng)
+		n.disk.Store(dying.PowerCut(keep, rng))
 	} else {
-		n.disk = dying.Clone()
+		n.disk.Store(dying.Clone())
 	}
 	dying.Before(func(faulty.Op) error { return errDead })
 	n.w.trace.note(n.name, "killed, power cut: %v", power)
@@ -95,7 +95,7 @@ func (n *node) stop() {
 
 // killAt ends the process at the n-th change of its disk from now on.
 func (n *node) killAt(ops int, rng *rand.Rand, power bool) {
-	n.disk.Before(func(op faulty.Op) error {
+	n.disk.Load().Before(func(op faulty.Op) error {
 		if !op.Changes() {
 			return nil
 		}
@@ -112,6 +112,7 @@ func (n *node) killAt(ops int, rng *rand.Rand, power bool) {
 
 // wipe gives the node, which is down, an empty disk.
 func (n *node) wipe() {
-	n.disk, n.disks = faulty.New(), n.disks+1
+	n.disk.Store(faulty.New())
+	n.disks.Add(1)
 	n.w.trace.note(n.name, "gets an empty disk")
 }

@@ -36,7 +36,7 @@ func failSync(w *world, rng *rand.Rand) {
 	after, times := rng.IntN(10), pick(rng, 1, 1_000_000)
 	kinds := pick(rng, []string{"sync"}, []string{"sync", "syncdir"})
 	w.trace.note(n.name, "after %d, %d calls of %v of its disk fail", after, times, kinds)
-	n.disk.Before(func(op faulty.Op) error {
+	n.disk.Load().Before(func(op faulty.Op) error {
 		if !slices.Contains(kinds, op.Kind) {
 			return nil
 		}
@@ -75,16 +75,16 @@ func fillDisk(w *world, rng *rand.Rand) {
 		return syscall.ENOSPC
 	}
 	w.trace.note(n.name, "its disk is full")
-	n.disk.Before(full)
+	n.disk.Load().Before(full)
 	w.last(rng)
 	if rng.IntN(3) == 0 {
 		n.kill(rng, rng.IntN(2) == 0)
-		n.disk.Before(full)
+		n.disk.Load().Before(full)
 		n.tryStart(func(err error) { w.trace.note(n.name, "can't start: %v", err) })
 		w.last(rng)
 	}
 	w.trace.note(n.name, "its disk has room again")
-	n.disk.Before(nil)
+	n.disk.Load().Before(nil)
 	w.last(rng)
 	if n.look() == nil {
 		n.start()
@@ -117,7 +117,7 @@ func flipBits(w *world, rng *rand.Rand) {
 	for range pick(rng, 1, 1, 3) {
 		off, bit := rng.Int64N(size), byte(1)<<rng.IntN(8)
 		w.trace.note(n.name, "%s: bits %#x of byte %d of %s flip", how, bit, off, name)
-		n.disk.Flip(name, off, bit)
+		n.disk.Load().Flip(name, off, bit)
 	}
 	w.last(rng)
 	if how == "live" {
@@ -132,18 +132,18 @@ func flipBits(w *world, rng *rand.Rand) {
 
 // lastSegment returns the segment that is written to, and its size.
 func (n *node) lastSegment() (name string, size int64) {
-	for _, file := range n.disk.Names() {
+	for _, file := range n.disk.Load().Names() {
 		if strings.HasPrefix(file, "segment-") && strings.HasSuffix(file, ".jsonl") {
 			name = file
 		}
 	}
-	return name, int64(len(n.disk.Bytes(name)))
+	return name, int64(len(n.disk.Load().Bytes(name)))
 }
 
 // outgrown waits until two more writes stand behind what the segment holds now, and returns the size of that; 0 if they don't come. What was written last can't
 // be told from a torn write once it is damaged, so that nobody promises to notice.
 func (n *node) outgrown(name string) int64 {
-	size := int64(len(n.disk.Bytes(name)))
+	size := int64(len(n.disk.Load().Bytes(name)))
 	before, grown := size, 0
 	for range 200 {
 		time.Sleep(50 * time.Millisecond)

@@ -160,7 +160,7 @@ func killNode(w *world, rng *rand.Rand, power bool) {
 // again starts a node that is down, sometimes at another address.
 func (n *node) again(rng *rand.Rand) {
 	if rng.IntN(4) == 0 {
-		n.port++
+		n.port.Add(1)
 	}
 	n.start()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,10 +32,10 @@ const (
 // A node is one machine that keeps data.
 type node struct {
 	machine
-	disk  *faulty.Disk
-	disks int // so many disks it has had before this one
-	eras  int // so often its disk was damaged, or a slot was given up; guarded by world.mu
-	port  int // of its address, which may change with a restart
+	disk  atomic.Pointer[faulty.Disk]
+	disks atomic.Int64 // so many disks it has had before this one
+	eras  int          // so often its disk was damaged, or a slot was given up; guarded by world.mu
+	port  atomic.Int64 // of its address, which may change with a restart
 
 	// of the process that runs, nil while there is none; guarded by machine.mu
 	parts *nodeParts
@@ -53,16 +54,16 @@ type nodeParts struct {
 	closed chan struct{} // when the store is closed
 }
 
-func (n *node) diskID() string { return fmt.Sprint("disk", n.disks) }
+func (n *node) diskID() string { return fmt.Sprint("disk", n.disks.Load()) }
 
-func (n *node) identityOn(disk int) string {
+func (n *node) identityOn(disk int64) string {
 	return placement.Identity(n.name, fmt.Sprint("disk", disk))
 }
-func (n *node) identity() string { return n.identityOn(n.disks) }
+func (n *node) identity() string { return n.identityOn(n.disks.Load()) }
 
 func (n *node) member() membership.Member {
 	return membership.Member{
-		Member: hashring.Member{ID: n.name, Weight: 1}, Disk: n.diskID(), Replicas: replicas, Addr: fmt.Sprint(n.name, ":", n.port),
+		Member: hashring.Member{ID: n.name, Weight: 1}, Disk: n.diskID(), Replicas: replicas, Addr: fmt.Sprint(n.name, ":", n.port.Load()),
 	}
 }
 
@@ -94,23 +95,23 @@ func (n *node) run(p *process) error {
 	w := n.w
 	purpose := fmt.Sprint("process ", n.name, p.life)
 	log := slog.New(slog.DiscardHandler)
-	leaving := leavingFile{n.disk}
+	leaving := leavingFile{n.disk.Load()}
 	asked, left, err := leaving.load()
 	if err != nil {
 		return err
 	}
 	if left { // its data directory is to be removed first
 		n.retire()
-		asked, leaving = false, leavingFile{n.disk}
+		asked, leaving = false, leavingFile{n.disk.Load()}
 	}
-	disk, err := jsonstore.Open(n.disk, jsonstore.Options{Node: n.name, Disk: n.diskID(), Manual: true, SegmentBytes: w.plan.segment})
+	disk, err := jsonstore.Open(n.disk.Load(), jsonstore.Options{Node: n.name, Disk: n.diskID(), Manual: true, SegmentBytes: w.plan.segment})
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
 	st := newSlowStore(disk, p, w.random(purpose+" disk"))
 	cl := w.consul.client(p)
 	source, err := placement.FromQueries(cl.members, w.probe(p), cl.placement, placement.SourceOptions{
-		Replicas: replicas, Memory: placementFile{n.disk}, Log: log, Random: w.random(purpose + " source").Float64,
+		Replicas: replicas, Memory: placementFile{n.disk.Load()}, Log: log, Random: w.random(purpose + " source").Float64,
 	})
 	if err != nil {
 		return err

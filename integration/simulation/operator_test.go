@@ -110,7 +110,8 @@ func (w *world) tend(done <-chan struct{}) {
 func (w *world) retired(n *node) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return n.disks > 0 && w.ledger.left[n.identityOn(n.disks-1)]
+	before := n.disks.Load() - 1
+	return before >= 0 && w.ledger.left[n.identityOn(before)]
 }
 
 // loseSome loses the disks of some nodes for good, at once, and gives the nodes up. Often only what can be spared; else those keys that may have lost

@@ -244,7 +244,7 @@ func (w *world) sight() {
 			}
 			w.mu.Lock()
 			w.sights = append(w.sights, oracle.Op{
-				Client: 1_000_000*i + 10_000*n.disks + n.eras, Kind: oracle.Get, Key: key, Value: string(rec.Value), Found: rec.Exists(),
+				Client: 1_000_000*i + 10_000*int(n.disks.Load()) + n.eras, Kind: oracle.Get, Key: key, Value: string(rec.Value), Found: rec.Exists(),
 				Version: rec.Version.String(), Call: at, Return: w.history.Now(), Outcome: oracle.OK,
 			})
 			w.mu.Unlock()

@@ -65,7 +65,10 @@ func newWorld(seed uint64) *world {
 	w.net = newNetwork(w)
 	w.consul = newConsul(w)
 	for i := range w.plan.nodes {
-		w.nodes = append(w.nodes, &node{machine: machine{w: w, name: string(rune('a' + i))}, disk: faulty.New(), port: 5000})
+		n := &node{machine: machine{w: w, name: string(rune('a' + i))}}
+		n.disk.Store(faulty.New())
+		n.port.Store(5000)
+		w.nodes = append(w.nodes, n)
 	}
 	for i := range w.plan.gateways {
 		w.gateways = append(w.gateways, &gateway{machine: machine{w: w, name: fmt.Sprint("g", i)}})

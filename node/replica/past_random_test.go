@@ -83,7 +83,7 @@ func TestWhatIsSaidOfThePastIsTrueForGood(t *testing.T) {
 					st.fail = store.ErrFull
 				}
 				st.gate = make(chan struct{})
-				f.send(f.request(write, "other", ver(1), "holds up the disk"))
+				first := f.send(f.request(write, "other", ver(1), "holds up the disk"))
 				time.Sleep(time.Millisecond) // fake time
 				type sent struct {
 					op      wire.Op
@@ -115,6 +115,7 @@ func TestWhatIsSaidOfThePastIsTrueForGood(t *testing.T) {
 				}
 				before := len(st.applies)
 				close(st.gate)
+				<-first
 				var answers []wire.Response
 				for _, s := range all {
 					answers = append(answers, <-s.answer)
