@@ -91,6 +91,27 @@ func TestDamageInASlotOnTheMoveIsRepaired(t *testing.T) {
 	})
 }
 
+// A node that has found all its damage to be in slots that moved away looks again: they may come back.
+func TestDamageInASlotThatComesBackIsRepaired(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk, "d")
+		time.Sleep(10 * time.Second) // fake time
+		for i := range 50 {
+			s.write(fmt.Sprint("key", i), s.at(0), fmt.Sprint("value-", i, "."), "a", "b", onDisk)
+		}
+		s.kill(onDisk)
+		s.kill("d") // so that nobody drops a copy
+		s.forgetHints(onDisk)
+		s.damage(onDisk, "value-7.", func(at []byte) { at[2] ^= 4 })
+		s.move("a", "b", "d")
+		s.start(onDisk)
+		time.Sleep(60 * time.Second)
+		s.move("a", "b", onDisk)
+		time.Sleep(60 * time.Second)
+		s.wantHeld("key7", "value-7.", "a", "b", onDisk)
+	})
+}
+
 // The only owner that a slot is to have found its copy damaged: it doesn't take the slot over, so that the others keep theirs.
 func TestSlotDoesNotMoveToItsDamageAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -21,7 +21,7 @@ const (
 // makes no difference, as it counts for nothing itself: the other owners have. Without that it never could, since what is damaged can't be compared.
 type mending struct {
 	r     *Replica
-	clean int                  // records that the store had found damaged when none was left
+	clean int                  // records that the store had found damaged when none was left in any slot: one that isn't this node's may be later
 	found map[string]time.Time // damaged keys, and when that was noticed
 }
 
@@ -35,16 +35,16 @@ func (m *mending) pass(ctx context.Context) error {
 		return nil
 	}
 	found := map[string]time.Time{}
-	for _, key := range m.r.damagedKeys() {
+	keys, others := m.r.damagedKeys()
+	for _, key := range keys {
 		found[key] = time.Now()
 		if since, known := m.found[key]; known {
 			found[key] = since
 		}
 	}
 	m.found = found
-	if len(found) == 0 {
+	if len(found) == 0 && !others {
 		m.clean = damaged
-		return nil
 	}
 	var why error
 	due := m.due()
@@ -68,24 +68,28 @@ func (m *mending) due() map[int][]string {
 	return due
 }
 
-// damagedKeys returns some of the damaged keys of the slots that this node owns and isn't in doubt about.
-func (r *Replica) damagedKeys() (keys []string) {
+// damagedKeys returns some of the damaged keys of the slots that this node owns and isn't in doubt about, and whether there are others.
+func (r *Replica) damagedKeys() (keys []string, others bool) {
 	for slot := range r.slots {
-		s := r.slots[slot].Load()
-		if s == nil || r.doubt[slot].Load() || !s.Promised.Owns(r.self) {
+		if r.store.Plain(slot) {
 			continue
 		}
+		s := r.slots[slot].Load()
+		ours := s != nil && !r.doubt[slot].Load() && s.Promised.Owns(r.self)
 		err := r.store.Heads(slot, "", func(key string, h store.Head) bool {
-			if h.Damaged {
+			switch {
+			case h.Damaged && ours:
 				keys = append(keys, key)
+			case h.Damaged:
+				others = true
 			}
 			return len(keys) < mendKeys
 		})
 		if err != nil || len(keys) == mendKeys {
-			break
+			return keys, true
 		}
 	}
-	return keys
+	return keys, others
 }
 
 // mend replaces damaged records of a slot by what the other owners hold.
