@@ -75,14 +75,18 @@ func (c *consul) publishLocked(next *catalog) {
 }
 
 // put writes a placement in place of what was written at modified, as anybody may who has the right.
+//
+// Nobody begins a second cluster. A new node would, if it found an emptied Consul and nobody else there; it can't know better, and operators are told not to
+// start any then.
 func (c *consul) put(value []byte, modified uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.now.modified != modified {
+	d, err := placement.Parse(value)
+	if c.now.modified != modified || err == nil && d.Generation == 0 && c.w.founded() {
 		return false
 	}
 	c.changeLocked(func(next *catalog) { next.value, next.modified, next.valueAt = value, next.index, next.index })
-	if d, err := placement.Parse(value); err == nil {
+	if err == nil {
 		c.w.trace.note("consul", "placement %d: %s", d.Generation, d.Why)
 		c.w.placed(d)
 	}

@@ -135,6 +135,13 @@ func (w *world) placed(d *placement.Document) {
 	w.stirLocked()
 }
 
+// founded reports whether a placement was ever written.
+func (w *world) founded() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.written > 0
+}
+
 // stir wakes the users: something is happening that they should be in the middle of.
 func (w *world) stir() {
 	w.mu.Lock()
