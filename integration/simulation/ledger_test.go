@@ -118,7 +118,8 @@ func (w *world) enter(book map[string]bool, n *node) {
 // goneOf returns the identities that the placement d knows and that no longer exist, but for those that it gives up. Without a placement, the last one that
 // was written says who was there.
 func (w *world) goneOf(d *placement.Document) (names []string) {
-	if d == nil {
+	forgotten := d == nil // then nobody may know that they were given up already
+	if forgotten {
 		w.mu.Lock()
 		if n := len(w.ledger.documents); n > 0 {
 			d = w.ledger.documents[n-1]
@@ -130,7 +131,7 @@ func (w *world) goneOf(d *placement.Document) (names []string) {
 	}
 	for identity := range w.without() {
 		id, _, _ := cutIdentity(identity)
-		if slices.Contains(d.Identities(id), identity) && !d.IsLost(identity) {
+		if slices.Contains(d.Identities(id), identity) && (forgotten || !d.IsLost(identity)) {
 			names = append(names, identity)
 		}
 	}
