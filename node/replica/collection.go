@@ -146,6 +146,9 @@ func (c *collection) take(ctx context.Context, reply wire.Reply) error {
 	switch {
 	case reply.Err != nil:
 		c.because[identity] = reply.Err.Error()
+		if c.silent != nil && errors.Is(reply.Err, wire.ErrNoAnswer) { // which comes when run's time is up, or just before
+			c.silent[identity] = true
+		}
 	case resp.Status == wire.OK && resp.Pulled != nil && resp.Pulled.Node != identity:
 		c.because[identity] = "is another by now: its disk is not the one it had"
 	case resp.Status == wire.OK && resp.Pulled != nil && resp.Pulled.Same && c.req.Digest == 0:
