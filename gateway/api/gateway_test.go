@@ -38,6 +38,7 @@ func TestRoutesOfAGateway(t *testing.T) {
 		{"GET /ring", 200, `"move": null`},
 		{"GET /ring/owners?key=a%2Fb", 200, `"key": "a/b"`},
 		{"GET /ring/owners", 400, `"bad_key"`},
+		{"GET /ring/owners", 400, `/ring/owners?key=`},
 		{"GET /ring/owners?key=%00", 400, `"bad_key"`},
 		{"GET /livez", 200, "ok\n"},
 		{"GET /readyz", 200, "ok\n"},

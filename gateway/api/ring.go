@@ -74,7 +74,11 @@ func (g *Gateway) ring(c *gin.Context) Outcome {
 }
 
 func (g *Gateway) owners(c *gin.Context) Outcome {
-	key, bad := CheckKey(c.Query("key"))
+	given := c.Query("key")
+	if given == "" {
+		return Fail(c, Problem{Outcome: BadKey, Detail: "name a key: /ring/owners?key=mykey1"})
+	}
+	key, bad := CheckKey(given)
 	if bad != nil {
 		return Fail(c, *bad)
 	}
