@@ -103,6 +103,7 @@ func (o *operation) askOnce(need int, v values) ([]answer, error) {
 		select {
 		case r := <-a.replies:
 			a.pending--
+			o.c.noteFetched(r)
 			if r.Err == nil && r.Response.Status == wire.OK {
 				answers = append(answers, answered(r, a.whole[r.Node]))
 				continue

@@ -46,7 +46,8 @@ type Coordinator struct {
 	clock *record.Clock
 	opt   Options
 
-	refusers refusers
+	refusers lately // have refused to store something, for a reason of their own: no room, say, or something damaged
+	fetchers lately // had to fetch what they were asked for
 }
 
 // New returns a coordinator that takes who owns what from view, which returns nil while that isn't known, and versions from

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ringkv/gateway/coordinator"
+	"ringkv/hashring"
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
 	"ringkv/node/wire"
@@ -166,6 +167,37 @@ func TestSilentOwnersAreAskedLast(t *testing.T) {
 		wantValue(t, co, "k", "v")
 		if n := c.nodes["a"].got[wire.OpRead]; n > 0 {
 			t.Errorf("a is silent and was asked %d times, though b and c suffice", n)
+		}
+	})
+}
+
+// fetching answers as a node does that enters a slot: it has fetched the key first.
+type fetching struct{ wire.Handler }
+
+func (f fetching) Handle(req *wire.Request, respond func(wire.Response)) {
+	f.Handler.Handle(req, func(resp wire.Response) {
+		resp.Fetched = true
+		respond(resp)
+	})
+}
+
+// A node that had to fetch a key is asked last for a second, and then once, to see.
+func TestNodesThatFetchAreAskedLast(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		co := c.coordinator(1, 0, coordinator.Options{})
+		mustPut(t, co, "k", "v")
+		c.messages.Wait()
+		first := c.view.Load().Owners(hashring.SlotOf("k"))[0].ID
+		c.set(first, func(n *testNode) { n.replica = fetching{n.replica}; clear(n.got) })
+		for second := 1; second <= 2; second++ {
+			for range 10 {
+				wantValue(t, co, "k", "v")
+			}
+			c.messages.Wait()
+			if n := c.nodes[first].got[wire.OpRead]; n != second {
+				t.Errorf("%s was asked %d times in %d seconds, want once a second", first, n, second)
+			}
+			time.Sleep(time.Second) // fake time
 		}
 	})
 }

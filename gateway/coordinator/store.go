@@ -118,6 +118,7 @@ func (s *storing) leave() {
 
 // take counts one owner's reply.
 func (s *storing) take(r wire.Reply) {
+	s.o.c.noteFetched(r)
 	switch {
 	case r.Err == nil && r.Response.Status == wire.OK:
 		s.holders = append(s.holders, r.Node)
@@ -138,7 +139,7 @@ func (s *storing) take(r wire.Reply) {
 		s.overloaded = true
 	}
 	if r.Err == nil && r.Response.Status != wire.Overloaded { // asking first would add to the load
-		s.o.c.refusers.note(r.Node)
+		s.o.c.refusers.note(r.Node, wary)
 	}
 	s.o.noteReply(r)
 	if !s.overloaded {

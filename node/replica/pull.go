@@ -11,7 +11,11 @@ import (
 )
 
 // await lets a request go on once its key has been pulled.
-func (r *Replica) await(slot int, config *placement.Config, req *wire.Request, respond func(wire.Response)) {
+func (r *Replica) await(slot int, config *placement.Config, req *wire.Request, answer func(wire.Response)) {
+	respond := func(resp wire.Response) {
+		resp.Fetched = true
+		answer(resp)
+	}
 	first, ok := r.entering.wait(slot, config, req.Key, waiting{req, respond})
 	switch {
 	case !ok:

@@ -100,7 +100,7 @@ func TestRequestRoundTrip(t *testing.T) {
 func TestResponseRoundTrip(t *testing.T) {
 	r, known := rand.New(rand.NewPCG(3, 4)), newIntern()
 	for range 2000 {
-		want := Response{Status: OK + Status(r.IntN(10)), Firm: r.IntN(2) == 0, Virtual: r.IntN(2) == 0, Had: Had(r.IntN(3)), Detail: strings.Repeat("ä", r.IntN(MaxDetail/2))}
+		want := Response{Status: OK + Status(r.IntN(10)), Firm: r.IntN(2) == 0, Virtual: r.IntN(2) == 0, Fetched: r.IntN(2) == 0, Had: Had(r.IntN(3)), Detail: strings.Repeat("ä", r.IntN(MaxDetail/2))}
 		if r.IntN(2) == 0 {
 			want.Config = randomConfig(r)
 		}

@@ -121,6 +121,7 @@ type Response struct {
 	Virtual bool              // OpRead and OpPrepare, OK: Record stands for a tombstone that was collected: all owners know it
 	Version record.Version    // Superseded: the version that stands in the way; OpRead, OK: what a new version must be above besides Record's
 	Had     Had               // OpWrite, Superseded: whether the node ever held the version that it refuses
+	Fetched bool              // the node had to fetch the key from its earlier owners before it could answer
 	Detail  string            // for people, when Status isn't OK
 	Pulled  *Pulled           // OpPull, OpFetch, OpGuard and OpSlot, OK
 }

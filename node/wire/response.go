@@ -15,6 +15,7 @@ const (
 	flagVirtual
 	flagAccepted // HadAccepted
 	flagNever    // HadNever
+	flagFetched
 )
 
 func (h Had) flag() byte {
@@ -79,6 +80,9 @@ func appendResponse(b []byte, id uint64, resp *Response) (frame, value []byte) {
 	if resp.Virtual {
 		flags |= flagVirtual
 	}
+	if resp.Fetched {
+		flags |= flagFetched
+	}
 	flags |= resp.Had.flag()
 	if !resp.Version.IsZero() {
 		flags |= flagVersion
@@ -106,7 +110,7 @@ func decodeResponse(body []byte, owned bool, maxValue int, in *intern, resp *Res
 	c := cursor{rest: body}
 	resp.Status = Status(c.uint8())
 	flags := c.uint8()
-	resp.Firm, resp.Virtual = flags&flagFirm != 0, flags&flagVirtual != 0
+	resp.Firm, resp.Virtual, resp.Fetched = flags&flagFirm != 0, flags&flagVirtual != 0, flags&flagFetched != 0
 	resp.Had = hadOf(flags)
 	var err error
 	if resp.Config, err = in.config(c.short16()); err != nil {
