@@ -33,7 +33,8 @@ type collection struct {
 	replies chan wire.Reply
 	room    int               // in replies
 	hasty   bool              // give up rather than ask anyone again
-	silent  map[string]bool   // if given, identities that aren't asked; those whose answer run has waited for in vain are added
+	only    *placement.Config // if given, nobody but its owners is asked
+	silent  *silence          // if given, identities that aren't asked; those whose answer run has waited for in vain are added
 	tried   map[string]bool   // who isn't asked again yet
 	asked   map[string]string // node id -> identity, while its answer is out
 	got     map[string]*wire.Pulled
@@ -83,7 +84,7 @@ func (c *collection) giveUp() {
 	for _, identity := range c.asked {
 		c.because[identity] = "does not answer"
 		if c.silent != nil {
-			c.silent[identity] = true
+			c.silent.note(identity)
 		}
 	}
 }
@@ -94,7 +95,11 @@ func (c *collection) ask(ctx context.Context) {
 	if d, ok := ctx.Deadline(); ok {
 		deadline = d
 	}
-	for _, contact := range c.contacts() {
+	contacts := c.contacts()
+	if c.only != nil {
+		contacts = []*placement.Config{c.only}
+	}
+	for _, contact := range contacts {
 		for _, identity := range contact.Owners {
 			c.askOne(identity, contact, deadline)
 		}
@@ -113,7 +118,7 @@ func (c *collection) askOne(identity string, config *placement.Config, deadline 
 		c.because[identity] = "is not passing its check"
 		return
 	}
-	if c.silent[identity] {
+	if c.silent != nil && c.silent.has(identity) {
 		c.because[identity] = "has not answered for another slot just now"
 		return
 	}
@@ -147,7 +152,7 @@ func (c *collection) take(ctx context.Context, reply wire.Reply) error {
 	case reply.Err != nil:
 		c.because[identity] = reply.Err.Error()
 		if c.silent != nil && errors.Is(reply.Err, wire.ErrNoAnswer) { // which comes when run's time is up, or just before
-			c.silent[identity] = true
+			c.silent.note(identity)
 		}
 	case resp.Status == wire.OK && resp.Pulled != nil && resp.Pulled.Node != identity:
 		c.because[identity] = "is another by now: its disk is not the one it had"

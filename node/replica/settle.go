@@ -39,8 +39,8 @@ func (r *Replica) Settle(ctx context.Context, changed <-chan struct{}) error {
 	}
 }
 
-// settleAll promises what the current view says, and enters every slot that this node owns and hasn't settled, one after the other. It returns the
-// first error, if there were any.
+// settleAll promises what the current view says, and enters every slot that this node owns and hasn't settled. It returns the first error, if there
+// were any.
 func (r *Replica) settleAll(ctx context.Context) error {
 	view := r.opt.View()
 	if view == nil {
@@ -49,29 +49,41 @@ func (r *Replica) settleAll(ctx context.Context) error {
 	if err := r.Learn(ctx, view); err != nil {
 		return err
 	}
+	silent := &silence{}
+	if err := r.confirmAll(ctx, view, silent); err != nil {
+		return err
+	}
 	var first error
-	silent := map[string]bool{}
 	for slot := range hashring.Slots {
-		config, s := view.Config(slot), r.slots[slot].Load()
-		if !r.opt.Only(slot) || r.doubt[slot].Load() || ctx.Err() != nil {
+		config := r.toSettle(slot, view)
+		if config == nil || ctx.Err() != nil {
 			continue
 		}
-		var err error
-		if (s == nil || s.Promised.Generation < config.Generation) && config.Owns(r.self) {
-			err = r.settle(ctx, slot, config, silent)
-		} else if s != nil && s.Promised.Owns(r.self) && !s.settled() {
-			err = r.settle(ctx, slot, s.Promised, silent)
-		}
-		if first == nil {
+		if err := r.settle(ctx, slot, config, silent, false); first == nil {
 			first = err
 		}
 	}
 	return first
 }
 
+// toSettle returns the config that this node has to settle a slot in, nil for none.
+func (r *Replica) toSettle(slot int, view *placement.View) *placement.Config {
+	if !r.opt.Only(slot) || r.doubt[slot].Load() {
+		return nil
+	}
+	config, s := view.Config(slot), r.slots[slot].Load()
+	switch {
+	case (s == nil || s.Promised.Generation < config.Generation) && config.Owns(r.self):
+		return config
+	case s != nil && s.Promised.Owns(r.self) && !s.settled():
+		return s.Promised
+	}
+	return nil
+}
+
 // settle promises config, pulls every key of the slot, and settles it. Those who are silent aren't asked, and whoever turns out to be is added to them:
-// else each slot that needs its answer would hold up those behind it anew.
-func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config, silent map[string]bool) error {
+// else each slot that needs its answer would hold up those behind it anew. With onlySame it returns errDiffers rather than fetch anything.
+func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config, silent *silence, onlySame bool) error {
 	if s := r.slots[slot].Load(); s == nil || s.Promised.Generation < config.Generation {
 		if err := r.change(ctx, &item{slot: slot, promise: config}); err != nil {
 			return err
@@ -79,7 +91,7 @@ func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config
 	}
 	cursor, all, floor := r.entering.progress(slot, config)
 	for ; !all; cursor, all, floor = r.entering.progress(slot, config) {
-		w, err := r.pullWindow(ctx, slot, config, cursor, silent)
+		w, err := r.pullWindow(ctx, slot, config, cursor, silent, onlySame)
 		if errors.Is(err, errOvertaken) {
 			return nil // the next round has the later config
 		}
@@ -109,7 +121,7 @@ type window struct {
 
 // pullWindow brings the keys behind cursor up to date, as far as one page of each contact reaches. Versions are compared first, so that only
 // values that this node lacks travel.
-func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Config, cursor string, silent map[string]bool) (w window, err error) {
+func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Config, cursor string, silent *silence, onlySame bool) (w window, err error) {
 	s := r.slots[slot].Load()
 	if s == nil || !s.Promised.Equal(config) {
 		return w, errOvertaken
@@ -120,6 +132,9 @@ func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Co
 	}
 	c := r.newCollection(slot, s, req)
 	c.hasty, c.silent = true, silent // other slots wait for their turn
+	if onlySame {
+		c.only = s.Settled // who enters the slot only now holds less as a rule
+	}
 	began := time.Now()
 	within, cancel := context.WithTimeout(ctx, windowTime)
 	defer cancel()
@@ -129,13 +144,19 @@ func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Co
 	w.end, w.more = c.end()
 	w.floor = c.floor()
 	told, fetch, err := c.compare(w)
+	if err == nil && onlySame && (w.more || len(fetch) > 0) {
+		err = errDiffers
+	}
 	if err != nil {
 		return w, err
 	}
 	if err := r.absorb(ctx, slot, config, c.guard(), told); err != nil {
 		return w, err
 	}
-	if err := r.rest(ctx, time.Since(began)); err != nil {
+	if !c.same() {
+		err = r.rest(ctx, time.Since(began))
+	}
+	if err != nil {
 		return w, err
 	}
 	return w, r.bring(ctx, slot, config, fetch)

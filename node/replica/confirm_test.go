@@ -1,0 +1,56 @@
+package replica_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"ringkv/node/replica"
+	"ringkv/node/wire"
+)
+
+// Owners that stay find out about many slots at a time that they lack nothing, without asking who comes; a slot in which one lacks something has its turn behind them.
+func TestOwnersThatStayAreDoneSoon(t *testing.T) {
+	const took = 20 * time.Millisecond // for one answer
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", "c", "d")
+		time.Sleep(10 * time.Second) // fake time
+		for _, key := range []string{"key1", "key2", "key3"} {
+			s.write(key, s.at(0), "value", "a", "b", "c")
+		}
+		var mu sync.Mutex
+		var began, ended time.Time
+		slots, ofNew := map[int]bool{}, 0
+		s.interfere(func(from, to string, req *wire.Request) *wire.Response {
+			if from != "b" || req.Op != wire.OpPull {
+				return nil
+			}
+			mu.Lock()
+			if ended = time.Now(); began.IsZero() {
+				began = ended
+			}
+			slots[req.Slot] = true
+			if to == "d" {
+				ofNew++
+			}
+			mu.Unlock()
+			time.Sleep(took) // fake time
+			return nil
+		})
+		s.write("key1", s.at(0), "newer", "a", "c")
+		s.move("b", "c", "d")
+		time.Sleep(10 * time.Second)
+		s.wantHeld("key1", "newer", "b", "c", "d")
+		if _, unsettled := s.houses["b"].Slots(); unsettled != 0 {
+			t.Errorf("%d slots aren't settled", unsettled)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if most := time.Duration(len(slots)) * took / 5; len(slots) < 100 || ended.Sub(began) > most {
+			t.Errorf("b asked about %d slots for %v, want many in %v", len(slots), ended.Sub(began), most)
+		}
+		if ofNew > 4 {
+			t.Errorf("b asked the node that comes %d times", ofNew)
+		}
+	})
+}
