@@ -92,6 +92,18 @@ func (r *Replica) damagedKeys() (keys []string, others bool) {
 	return keys, others
 }
 
+// damaged reports whether a record of the slot is known to be damaged, or may be.
+func (r *Replica) damaged(slot int) (found bool) {
+	if r.store.Plain(slot) {
+		return false
+	}
+	err := r.store.Heads(slot, "", func(_ string, h store.Head) bool {
+		found = h.Damaged
+		return !found
+	})
+	return found || err != nil
+}
+
 // mend replaces damaged records of a slot by what the other owners hold.
 func (r *Replica) mend(ctx context.Context, slot int, keys []string) error {
 	s := r.slots[slot].Load()
