@@ -70,7 +70,7 @@ soak: consul ## break processes, links and disks of this machine, over and over,
 	-kills 200 -allkills 50 -hits 10 -cuts 200 -rounds 30 -minutes $(MINUTES)
 
 seeded: ## put known bugs that lose data into copies of the source: the tests must notice each; half an hour
-	go test -count=1 -timeout 0 -v -tags seeded ./integration/seeded
+	go test -count=1 -timeout 0 -v ./integration/seeded -planted
 
 # One package after the other: each brings up machines of its own.
 integration: images ## run the tests with Consul and the nodes in containers

@@ -1,5 +1,3 @@
-//go:build seeded
-
 package seeded
 
 import (
