@@ -12,6 +12,7 @@ import (
 
 	"ringkv/gateway/coordinator"
 	"ringkv/gateway/settings"
+	"ringkv/hashring/placement"
 )
 
 // config is what the flags and their environment twins say.
@@ -87,6 +88,8 @@ func (c *config) validate() error {
 		return fmt.Errorf("-id %q: want letters, digits, dots, dashes and underscores, 63 at most", c.id)
 	case c.id != "" && len(c.nodes) > 0:
 		return errors.New("-id and -nodes exclude each other: with a fixed list, a node's id is its entry there")
+	case (placement.Node{ID: "any", Weight: 1, Zone: c.zone}).Validate() != nil: // the keeper would leave this node out
+		return fmt.Errorf("-zone %.64q: want printable text, 255 bytes at most", c.zone)
 	case c.store != "json" && c.store != "memory":
 		return fmt.Errorf("-store %q: want json or memory", c.store)
 	case c.weight < 1 || c.weight > 65535:

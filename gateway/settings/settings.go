@@ -11,6 +11,7 @@ import (
 	"net"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -93,10 +94,19 @@ func CheckService(flag, name string) error {
 
 // CheckListen says what is wrong with a listen address.
 func CheckListen(addr string) error {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
 		return fmt.Errorf("-addr %q: want host:port or :port", addr)
 	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("-addr %q: want a port from 1 to 65535, or 0 for any that is free", addr)
+	}
 	return nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 // maxAddr bounds an address, which with a fixed list is a node's id as well, and travels with each request.
@@ -111,8 +121,12 @@ func CheckDial(flag string, addrs ...string) error {
 		if len(addr) > maxAddr {
 			return fmt.Errorf("-%s: %.40q... is longer than %d bytes", flag, addr, maxAddr)
 		}
-		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" || port == "0" {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil || host == "" || !isPort(port) {
 			return fmt.Errorf("-%s: %q is no host:port that others can dial", flag, addr)
+		}
+		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+			return fmt.Errorf("-%s: %s means every address of a host, and can't be dialled: name one", flag, addr)
 		}
 	}
 	return nil
