@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"strings"
 )
 
@@ -25,12 +26,16 @@ func unsupportedWrite(r *http.Request) string {
 	return ""
 }
 
-// hasParameter reports whether a query has a parameter of that name, with or without a value.
+// hasParameter reports whether a query has a parameter of that name, with or without a value. A name that is
+// percent-encoded is the same name: else ?%63as would be ignored.
 func hasParameter(query, name string) bool {
 	for query != "" {
 		var p string
 		p, query, _ = strings.Cut(query, "&")
 		p, _, _ = strings.Cut(p, "=")
+		if strings.IndexByte(p, '%') >= 0 {
+			p, _ = url.QueryUnescape(p) // empty, and so none of ours, where it can't be decoded
+		}
 		if p == name {
 			return true
 		}

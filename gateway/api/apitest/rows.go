@@ -94,8 +94,10 @@ func headerRows() []row {
 	for _, header := range []string{`If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT`, `Content-Range: bytes 0-4/10`} {
 		put("conditional PUT "+clip(header), ok+header, "not_supported", 501)
 	}
-	rows = append(rows, row{name: "?cas", err: "not_supported", status: []int{501},
-		request: "PUT /kv/h?cas=7 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nv"})
+	for _, query := range []string{"cas=7", "release", "a&%63as=7&b", "%61%63quire=x"} {
+		rows = append(rows, row{name: "?" + query, err: "not_supported", status: []int{501},
+			request: "PUT /kv/h?" + query + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nv"})
+	}
 	put("type of 256 bytes", ok+"Content-Type: "+strings.Repeat("x", 256), "", 200)
 	put("type of 257 bytes", ok+"Content-Type: "+strings.Repeat("x", 257), "bad_request", 400)
 	put("type with a tab", ok+"Content-Type: a/b;\tc=d", "bad_request", 400)
