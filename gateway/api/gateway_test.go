@@ -33,6 +33,7 @@ func TestRoutesOfAGateway(t *testing.T) {
 		body string // a part of it
 	}{
 		{"GET /ring", 200, `"id": "n1"`},
+		{"GET /ring", 200, `"zone": ""`},
 		{"GET /ring", 200, `"away": []`},
 		{"GET /ring", 200, `"lost": []`},
 		{"GET /ring", 200, `"move": null`},

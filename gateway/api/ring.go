@@ -30,7 +30,7 @@ type Move struct {
 type RingNode struct {
 	ID      string  `json:"id"`
 	Address string  `json:"address"`
-	Zone    string  `json:"zone,omitempty"`
+	Zone    string  `json:"zone"` // empty for none
 	Weight  int     `json:"weight"`
 	Slots   int     `json:"slots"` // that it holds a copy of
 	Share   float64 `json:"share"` // of all copies, 0 to 1
@@ -39,7 +39,7 @@ type RingNode struct {
 // An AwayNode is a node that should hold something, and isn't passing.
 type AwayNode struct {
 	ID     string `json:"id"`
-	Zone   string `json:"zone,omitempty"`
+	Zone   string `json:"zone"`
 	Weight int    `json:"weight"`
 	Slots  int    `json:"slots"`
 	Since  string `json:"since,omitempty"` // RFC 3339
