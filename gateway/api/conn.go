@@ -16,6 +16,7 @@ type conn struct {
 	net.Conn
 	of        *listener
 	idleSince atomic.Int64 // Unix nanoseconds; 0 while a request is under way
+	pathEnded bool         // the request line is in; only the server's goroutine uses it, and only until the request is under way
 	closed    sync.Once
 	closeErr  error
 }
@@ -24,11 +25,22 @@ type conn struct {
 func (c *conn) note(s http.ConnState) {
 	switch s {
 	case http.StateNew, http.StateIdle:
+		c.pathEnded = false
 		c.idleSince.Store(time.Now().UnixNano())
 		c.of.idle()
 	default:
 		c.idleSince.Store(0)
 	}
+}
+
+// Read notices where the request line ends: a head that is too large is so because of its path, or because of its headers,
+// and net/http doesn't say which. It calls a connection active once the head is in.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.idleSince.Load() != 0 && !c.pathEnded {
+		c.pathEnded = bytes.IndexByte(b[:n], '\n') >= 0
+	}
+	return n, err
 }
 
 // Close closes the connection. Closing it again does nothing.
@@ -55,7 +67,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	if !bytes.HasPrefix(b, statusLine) || !isPlainError(b) {
 		return c.Conn.Write(b)
 	}
-	if _, err := c.Conn.Write(parseError(b)); err != nil {
+	if _, err := c.Conn.Write(parseError(b, c.pathEnded)); err != nil {
 		return 0, err
 	}
 	return len(b), nil
@@ -67,21 +79,24 @@ func isPlainError(b []byte) bool {
 }
 
 // parseError returns the answer that takes the place of one of net/http's.
-func parseError(plain []byte) []byte {
-	p := Problem{Outcome: BadRequest, Detail: "this is not valid HTTP/1.1"}
-	switch status, _ := strconv.Atoi(string(plain[len(statusLine):][:3])); status {
-	case HeadersTooLarge.Status():
+func parseError(plain []byte, pathEnded bool) []byte {
+	p := Problem{Outcome: BadRequest, Detail: "this is not valid HTTP/1.1: look at the percent-encoding of the path, and at the headers"}
+	status := plain[:bytes.IndexByte(plain, '\r')]
+	switch code, _ := strconv.Atoi(string(plain[len(statusLine):][:3])); {
+	case code == HeadersTooLarge.Status() && !pathEnded:
+		p = Problem{Outcome: KeyTooLong, Detail: "a key has at most 1024 bytes, and the path to it at most 16 KiB"}
+		status = []byte("HTTP/1.1 414 Request URI Too Long")
+	case code == HeadersTooLarge.Status():
 		p = Problem{Outcome: HeadersTooLarge, Detail: "path and headers have at most 16 KiB together"}
-	case ExpectationFailed.Status():
+	case code == ExpectationFailed.Status():
 		p = Problem{Outcome: ExpectationFailed, Detail: "of the expectations, 100-continue alone is supported"}
-	case NotSupported.Status():
+	case code == NotSupported.Status():
 		p = Problem{Outcome: NotSupported, Detail: "of the transfer codings, chunked alone is supported"}
-	case VersionNotSupported.Status():
+	case code == VersionNotSupported.Status():
 		p = Problem{Outcome: VersionNotSupported, Detail: "speak HTTP/1.1 or HTTP/1.0"}
 	}
 	body := p.append(nil)
-	line := bytes.IndexByte(plain, '\r')
-	out := append([]byte(nil), plain[:line]...)
+	out := append([]byte(nil), status...)
 	out = append(out, "\r\nContent-Type: application/problem+json\r\nContent-Length: "...)
 	out = strconv.AppendInt(out, int64(len(body)), 10)
 	out = append(out, "\r\nConnection: close\r\n\r\n"...)

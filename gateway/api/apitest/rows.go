@@ -43,7 +43,8 @@ func pathRows() []row {
 	add("/kv/"+strings.Repeat("k", 1025), 414, "key_too_long", "")
 	add("/kv/"+strings.Repeat("k", 4096), 414, "key_too_long", "")
 	add("/kv/"+strings.Repeat("%00", 1025), 414, "key_too_long", "")
-	add("/kv/"+strings.Repeat("k", 64<<10), 431, "headers_too_large", "")
+	add("/kv/"+strings.Repeat("k", 16<<10), 414, "key_too_long", "")
+	add("/kv/"+strings.Repeat("k", 64<<10), 414, "key_too_long", "")
 	add("/kv/many?"+strings.Repeat("x=&", 5000), 200, "", "many")
 	add("/kv/odd?a;b=%zz&=&&%", 200, "", "odd")
 	return rows
