@@ -63,7 +63,7 @@ func (o *operation) swap(rec record.Record, holds Condition) (v record.Version, 
 func preconditionFailed(present record.Record) error {
 	e := &Error{Err: ErrPreconditionFailed, None: true, Detail: "no value is stored under this key"}
 	if present.Exists() {
-		e.Present, e.Detail = present.Known(), "the value that is stored has another version: see ETag"
+		e.Present, e.Detail = present.Known(), "the condition doesn't hold for the value that is stored: see ETag for its version"
 	}
 	return e
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,6 +29,9 @@ func wantMismatch(t *testing.T, err error, present record.Version) {
 	var e *coordinator.Error
 	if errors.As(err, &e); e.Present != present {
 		t.Errorf("the version that is there is said to be %v, want %v", e.Present, present)
+	}
+	if strings.Contains(e.Detail, "another version") { // it may have been If-None-Match: *
+		t.Errorf("detail %q, want nothing of another version", e.Detail)
 	}
 }
 
