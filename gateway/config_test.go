@@ -45,8 +45,8 @@ func TestContradictionsAreRefused(t *testing.T) {
 		"-write-quorum 2 -read-quorum 1":          "together must exceed",
 		"-replicas 4 -write-quorum 2":             "no majority",
 		"-max-value -5":                           "-max-value",
-		"-replicas three":                         "three",
-		"-timeout 2":                              "-timeout",
+		"-replicas three":                         `"three" for flag -replicas: want a whole number`,
+		"-timeout 2":                              `"2" for flag -timeout: want a time with its unit`,
 		"-nodes 127.0.0.1:5000 -advertise nohost": "nohost",
 	} {
 		_, err := parseConfig(strings.Fields(args), io.Discard)

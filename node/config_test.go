@@ -29,6 +29,13 @@ func TestEnvironmentTwins(t *testing.T) {
 	}
 }
 
+func TestBadValuesInTheEnvironmentAreExplained(t *testing.T) {
+	t.Setenv("RINGKV_REBALANCE_AFTER", "60")
+	if _, err := parseConfig(nil, io.Discard); err == nil || !strings.Contains(err.Error(), `"RINGKV_REBALANCE_AFTER": want a time with its unit`) {
+		t.Errorf("RINGKV_REBALANCE_AFTER=60: %v, want the unit to be asked for", err)
+	}
+}
+
 func TestContradictionsAreRefused(t *testing.T) {
 	for args, want := range map[string]string{
 		"-store bolt":                       `-store "bolt"`,

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker/go-units"
 	"github.com/peterbourgon/ff/v3"
@@ -70,11 +71,32 @@ func Parse(fs *flag.FlagSet, args []string, out io.Writer, about string) error {
 		if !found {
 			what = err.Error()
 		}
-		return errors.New(what)
+		return errors.New(explain(fs, what))
 	case fs.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q: all settings are flags, see -h", fs.Arg(0))
 	}
 	return nil
+}
+
+// explain returns what was wrong with a flag, with what the flag takes in place of package flag's "parse error".
+func explain(fs *flag.FlagSet, what string) string {
+	before, vague := strings.CutSuffix(what, "parse error")
+	if !vague {
+		return what
+	}
+	fs.VisitAll(func(f *flag.Flag) {
+		got, ok := f.Value.(flag.Getter)
+		if !ok || !strings.Contains(before, " -"+f.Name+": ") && !strings.Contains(before, `"`+f.Name+`" from environment`) {
+			return
+		}
+		switch got.Get().(type) {
+		case time.Duration:
+			what = before + "want a time with its unit, such as 500ms, 2s or 1m"
+		case int:
+			what = before + "want a whole number"
+		}
+	})
+	return what
 }
 
 // A UsageError says that flags contradict each other, or the machine they are given on: nothing was tried.
