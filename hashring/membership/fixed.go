@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"ringkv/hashring"
@@ -28,6 +29,9 @@ type Fixed struct {
 	probe   Probe
 	log     *slog.Logger
 	random  func() float64
+
+	mu  sync.Mutex        // guards why
+	why map[string]string // by id: why a node doesn't pass, as far as it was said
 }
 
 // NewFixed returns the list of nodes, each host:port and each once.
@@ -36,7 +40,7 @@ func NewFixed(nodes []string, probe Probe, options Options) (*Fixed, error) {
 		return nil, errors.New("the list of nodes is empty: give host:port of each, separated by commas")
 	}
 	o := options.withDefaults()
-	f := &Fixed{board: newBoard(), probe: probe, log: o.Log, random: o.Random}
+	f := &Fixed{board: newBoard(), probe: probe, log: o.Log, random: o.Random, why: map[string]string{}}
 	for _, node := range nodes {
 		if err := checkNode(node); err != nil {
 			return nil, err
@@ -70,7 +74,7 @@ func (f *Fixed) Members() []Member { return slices.Clone(f.members) }
 // Run asks the nodes until ctx is done, and returns nil then. The first snapshot is there after one round.
 func (f *Fixed) Run(ctx context.Context) error {
 	for {
-		up := serving(ctx, f.members, f.probe, roundTimeout)
+		up := serving(ctx, f.members, f.ask, roundTimeout)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -79,4 +83,33 @@ func (f *Fixed) Run(ctx context.Context) error {
 		spread := 1 + roundSpread*(2*f.random()-1)
 		sleep(ctx, time.Duration(spread*float64(roundEvery)))
 	}
+}
+
+// ask asks a node, and says in the log why it doesn't pass, once for each reason: with a list that is written by hand it may
+// well be there, under another name.
+func (f *Fixed) ask(ctx context.Context, m Member) error {
+	err := f.probe(ctx, m)
+	if errors.Is(err, context.Canceled) {
+		return err // this program stops
+	}
+	why := reason(err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if why != "" && why != f.why[m.ID] {
+		f.log.Info("node of the list does not pass", "node", m.ID, "reason", why)
+	}
+	f.why[m.ID] = why
+	return err
+}
+
+// reason says what err does, without the port that a connection happened to have. It is empty for none.
+func reason(err error) string {
+	var op *net.OpError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &op):
+		return op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
 }

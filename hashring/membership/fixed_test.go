@@ -2,7 +2,11 @@ package membership
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,5 +124,36 @@ func TestFixedStopsPromptly(t *testing.T) {
 			t.Error("Run goes on after it was cancelled")
 		}
 		wantMembers(t, f, "a:1") // and not: nobody answered
+	})
+}
+
+// Somebody who names a node in another way than it names itself finds out from the log.
+func TestFixedSaysWhyANodeDoesNotPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var why atomic.Pointer[error]
+		say := func(err error) { why.Store(&err) }
+		say(&net.OpError{Op: "read", Source: &net.TCPAddr{Port: 40001}, Err: errors.New("reset")})
+		var text strings.Builder
+		o := Options{Log: slog.New(slog.NewTextHandler(&text, nil)), Random: quiet().Random}
+		f, err := NewFixed([]string{"a:1"}, func(context.Context, Member) error { return *why.Load() }, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, f.Run)
+		rounds := func() { sleep(t.Context(), 5*roundEvery) }
+		rounds()
+		say(&net.OpError{Op: "read", Source: &net.TCPAddr{Port: 40002}, Err: errors.New("reset")})
+		rounds()
+		say(errors.New("this is localhost:1"))
+		rounds()
+		say(nil)
+		rounds()
+		say(errors.New("this is localhost:1"))
+		rounds()
+		for what, want := range map[string]int{"read: reset": 1, "this is localhost:1": 2, "does not pass": 3} {
+			if n := strings.Count(text.String(), what); n != want {
+				t.Errorf("%q stands %d times in the log, want %d:\n%s", what, n, want, text.String())
+			}
+		}
 	})
 }
