@@ -12,15 +12,21 @@ import (
 	"ringkv/hashring/placement"
 )
 
-// confirmAbreast slots are asked about at a time.
-const confirmAbreast = 32
+const (
+	confirmAbreast = 32           // slots asked about at a time
+	confirmTime    = pullPatience // for one slot
+)
 
 var errDiffers = errors.New("the others hold something else")
 
 // confirmAll settles the slots that this node held before, where the others hold the same. To ask and to say so costs next to nothing, so many slots share a sync
 // and a request; and until it is done, every request for such a slot has to fetch its key. Slots that are written to meanwhile are asked about again, as long as
 // that settles most of them.
-func (r *Replica) confirmAll(ctx context.Context, view *placement.View, silent *silence) error {
+//
+// Who is silent here is so for these questions only: they are many at the same time, so that some of them are lost with whoever dies just then, and they are
+// given up early. All that is left is asked again when the slot has its turn.
+func (r *Replica) confirmAll(ctx context.Context, view *placement.View) error {
+	silent := &silence{}
 	for before := hashring.Slots; ; {
 		left, err := r.confirm(ctx, view, silent)
 		if err != nil || left == 0 || left > before/2 {
@@ -58,7 +64,7 @@ func (r *Replica) confirm(ctx context.Context, view *placement.View, silent *sil
 	return int(differ.Load()), nil
 }
 
-// silence is who has not answered in this round. The zero silence is empty; it is safe for concurrent use.
+// silence is who has not answered. The zero silence is empty; it is safe for concurrent use.
 type silence struct{ identities sync.Map }
 
 func (s *silence) note(identity string) { s.identities.Store(identity, nil) }

@@ -54,3 +54,34 @@ func TestOwnersThatStayAreDoneSoon(t *testing.T) {
 		}
 	})
 }
+
+// What an owner that stays asks first is lost, as with nodes that die just then and come back. It asks again soon, slot by slot.
+func TestOwnersThatStayWaitForNoLostAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", "c", "d")
+		time.Sleep(10 * time.Second) // fake time
+		s.write("key1", s.at(0), "value", "a", "b", "c")
+		var mu sync.Mutex
+		var began time.Time
+		s.interfere(func(from, _ string, req *wire.Request) *wire.Response {
+			if from != "b" || req.Op != wire.OpPull {
+				return nil
+			}
+			mu.Lock()
+			if began.IsZero() {
+				began = time.Now()
+			}
+			lost := time.Since(began) < time.Second
+			mu.Unlock()
+			if lost {
+				time.Sleep(time.Minute) // fake time: longer than anyone waits
+			}
+			return nil
+		})
+		s.move("b", "c", "d")
+		time.Sleep(5 * time.Second)
+		if _, unsettled := s.houses["b"].Slots(); unsettled != 0 {
+			t.Errorf("%d slots aren't settled after 5 s", unsettled)
+		}
+	})
+}

@@ -49,10 +49,10 @@ func (r *Replica) settleAll(ctx context.Context) error {
 	if err := r.Learn(ctx, view); err != nil {
 		return err
 	}
-	silent := &silence{}
-	if err := r.confirmAll(ctx, view, silent); err != nil {
+	if err := r.confirmAll(ctx, view); err != nil {
 		return err
 	}
+	silent := &silence{}
 	var first error
 	for slot := range hashring.Slots {
 		config := r.toSettle(slot, view)
@@ -135,11 +135,13 @@ func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Co
 	}
 	c := r.newCollection(slot, s, req)
 	c.hasty, c.silent = true, silent // other slots wait for their turn
+	patience := windowTime
 	if onlySame {
 		c.only = s.Settled // who enters the slot only now holds less as a rule
+		patience = confirmTime
 	}
 	began := time.Now()
-	within, cancel := context.WithTimeout(ctx, windowTime)
+	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := c.run(within); err != nil {
 		return w, cmp.Or(r.rest(ctx, time.Since(began)), err) // those who did answer have worked for it
