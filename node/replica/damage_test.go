@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ringkv/hashring"
+	"ringkv/hashring/placement"
 	"ringkv/node/replica"
 	"ringkv/node/wire"
 )
@@ -140,6 +141,37 @@ func TestSlotDoesNotMoveToItsDamageAlone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The way out of that: other nodes take over all that is whole, and then the one with the damage is given up, which costs nothing.
+func TestDamageOfASlotsOnlyOwnerIsGivenUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk, "d")
+		time.Sleep(10 * time.Second) // fake time
+		s.write("key7", s.at(0), "value-7.", "a", "b", onDisk)
+		s.write("key8", s.at(0), "value-8.", "a", "b", onDisk)
+		s.kill(onDisk)
+		s.damage(onDisk, "value-7.", func(at []byte) { at[2] ^= 4 })
+		s.forgetHints(onDisk)
+		s.start(onDisk)
+		s.move(onDisk)
+		time.Sleep(90 * time.Second)
+		s.move("a", "b", "d")
+		time.Sleep(90 * time.Second)
+		if _, unsettled := s.houses["d"].Slots(); unsettled != 1 {
+			t.Errorf("%d slots aren't settled, want the damaged one", unsettled)
+		}
+		s.kill(onDisk)
+		doc, err := placement.NextLost(s.doc, nodesOf("a", "b", "d"), []string{onDisk + "/disk-" + onDisk}, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.doc = doc
+		s.look()
+		time.Sleep(90 * time.Second)
+		s.wantHeld("key7", "value-7.", "a", "b", "d")
+		s.wantHeld("key8", "value-8.", "a", "b", "d")
+	})
 }
 
 // What was acknowledged by this node alone is on its way to the others when it's damaged here. It may still arrive there, but
