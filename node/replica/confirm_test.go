@@ -1,10 +1,12 @@
 package replica_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
 
+	"ringkv/hashring"
 	"ringkv/node/replica"
 	"ringkv/node/wire"
 )
@@ -82,6 +84,46 @@ func TestOwnersThatStayWaitForNoLostAnswer(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if _, unsettled := s.houses["b"].Slots(); unsettled != 0 {
 			t.Errorf("%d slots aren't settled after 5 s", unsettled)
+		}
+	})
+}
+
+// A node that comes fetches for minutes, and a later placement doesn't wait for that: what it has settled by then, it settles there soon.
+func TestLaterPlacementDoesNotWaitForAMove(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", "c", "d")
+		time.Sleep(10 * time.Second) // fake time
+		for i := range 300 {
+			s.write(fmt.Sprint("key", i), s.at(0), "value", "a", "b", "c")
+		}
+		s.interfere(func(_, _ string, req *wire.Request) *wire.Response {
+			if req.Op == wire.OpFetch {
+				time.Sleep(time.Second) // fake time
+			}
+			return nil
+		})
+		s.move("a", "b", "c", "d")
+		time.Sleep(time.Minute)
+		d := s.houses["d"]
+		var before []int
+		for slot := range hashring.Slots {
+			if d.SlotState(slot) == "settled" {
+				before = append(before, slot)
+			}
+		}
+		s.move("a", "b", "d")
+		time.Sleep(5 * time.Second)
+		moved := 0
+		for _, slot := range before {
+			if s.view.Load().Config(slot).Generation < 2 {
+				continue
+			}
+			if moved++; d.SlotState(slot) != "settled" {
+				t.Errorf("slot %d isn't settled", slot)
+			}
+		}
+		if _, unsettled := d.Slots(); moved == 0 || unsettled == 0 {
+			t.Errorf("%d slots to settle again, and %d others: that shows nothing", moved, unsettled)
 		}
 	})
 }

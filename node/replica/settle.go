@@ -39,8 +39,8 @@ func (r *Replica) Settle(ctx context.Context, changed <-chan struct{}) error {
 	}
 }
 
-// settleAll promises what the current view says, and enters every slot that this node owns and hasn't settled. It returns the first error, if there
-// were any.
+// settleAll promises what the current view says, and enters every slot that this node owns and hasn't settled, until there is another placement. It returns
+// the first error, if there were any.
 func (r *Replica) settleAll(ctx context.Context) error {
 	view := r.opt.View()
 	if view == nil {
@@ -58,6 +58,9 @@ func (r *Replica) settleAll(ctx context.Context) error {
 		config := r.toSettle(slot, view)
 		if config == nil || ctx.Err() != nil {
 			continue
+		}
+		if now := r.opt.View(); now != nil && now.Generation() != view.Generation() {
+			break // the next round enters what that says
 		}
 		if err := r.settle(ctx, slot, config, silent, false); first == nil {
 			first = err
