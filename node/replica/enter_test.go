@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ringkv/hashring"
@@ -143,6 +144,33 @@ func TestAnswersAreOfTheConfigThatWasAsked(t *testing.T) {
 			f.want(f.request(op, "k", record.Version{}, ""), wire.Stale)
 		})
 	}
+}
+
+// What a node that enters a config asks for takes a while to look up. Writes to other slots don't wait for that.
+func TestWritesDoNotWaitForPages(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newStore()
+		f := start(t, st, true)
+		next := f.request(wire.OpPull, "k", record.Version{}, "")
+		next.Config = later(1, "x", "y", "z")
+		release := make(chan struct{})
+		var once sync.Once
+		st.looked = func() { once.Do(func() { <-release }) }
+		page := f.send(next)
+		synctest.Wait()
+		select {
+		case resp := <-f.send(f.request(wire.OpWrite, "beside", ver(10), "ten")):
+			if resp.Status != wire.OK {
+				t.Errorf("write: %v (%s)", resp.Status, resp.Detail)
+			}
+		case <-time.After(time.Second): // fake time
+			t.Error("the write waits")
+		}
+		close(release)
+		if resp := <-page; resp.Status != wire.OK {
+			t.Errorf("pull: %v (%s)", resp.Status, resp.Detail)
+		}
+	})
 }
 
 // While a pull is on its way the node promises a later config: what comes of the pull says nothing about that one.
