@@ -15,7 +15,7 @@ var protocolBugs = []struct {
 		"			return record.Record{}, store.ErrCorrupt\n", "			return record.Record{Key: key}, nil\n"},
 		"./node/replica -run Damage"},
 	{bug{"slot settled by its only owner with damage that nobody told of", "node/replica/settle.go",
-		"if len(config.Owners) == 1 && r.damaged(slot) {", "if false && r.damaged(slot) {"},
+		"if len(config.Owners) == 1 && r.damaged(slot) && ", "if false && "},
 		"./node/replica -run TestSlotDoesNotMoveToItsDamage"},
 	{bug{"slot taken for empty since nobody knows of anything", "node/replica/collection.go", "return c.nothingLeft()", "return true"},
 		"./node/replica -run TestNodeOnAnotherDisk|TestCompleteWithLostNodes"},

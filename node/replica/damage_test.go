@@ -143,7 +143,30 @@ func TestSlotDoesNotMoveToItsDamageAlone(t *testing.T) {
 	}
 }
 
-// The way out of that: other nodes take over all that is whole, and then the one with the damage is given up, which costs nothing.
+// A node that always was a slot's only owner settles it with its damage: no other node has a copy that could be dropped.
+func TestDamageOfASlotThatHadNoOtherOwnerKeepsNothingWaiting(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk)
+		time.Sleep(10 * time.Second) // fake time
+		s.write("key7", s.at(0), "value-7.", "a", "b", onDisk)
+		s.move(onDisk)
+		time.Sleep(90 * time.Second)
+		s.kill(onDisk)
+		s.damage(onDisk, "value-7.", func(at []byte) { at[2] ^= 4 })
+		s.forgetHints(onDisk)
+		doc := *s.doc
+		doc.Generation, doc.Log = doc.Generation+5, nil // all configs are new, as after a generation that Consul lost
+		s.doc = &doc
+		s.start(onDisk)
+		time.Sleep(90 * time.Second)
+		s.wantNoLies(onDisk, "key7", "value-7.")
+		if _, unsettled := s.houses[onDisk].Slots(); unsettled != 0 || s.houses[onDisk].store.Stats().Damaged == 0 {
+			t.Errorf("%d slots aren't settled, want none with some damage", unsettled)
+		}
+	})
+}
+
+// The way out where a slot is to move to its damage alone: other nodes take over all that is whole, and then the one with the damage is given up, which costs nothing.
 func TestDamageOfASlotsOnlyOwnerIsGivenUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk, "d")

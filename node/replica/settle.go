@@ -105,7 +105,7 @@ func (r *Replica) settle(ctx context.Context, slot int, config *placement.Config
 			return fmt.Errorf("slot %d: is compared once more, since tombstones were collected meanwhile", slot)
 		}
 	}
-	if len(config.Owners) == 1 && r.damaged(slot) { // the earlier owners would drop the copies that are whole
+	if len(config.Owners) == 1 && r.damaged(slot) && !r.alone(slot) { // the earlier owners would drop the copies that are whole
 		return fmt.Errorf("slot %d: has records that are damaged here, and no other node is to hold it: start other nodes, and give this one up once this slot is all that they lack", slot)
 	}
 	err := r.change(ctx, &item{slot: slot, within: config, settle: true, floor: floor})
