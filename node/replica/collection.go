@@ -10,7 +10,6 @@ import (
 
 	"ringkv/hashring"
 	"ringkv/hashring/placement"
-	"ringkv/node/record"
 	"ringkv/node/wire"
 )
 
@@ -184,112 +183,6 @@ func (c *collection) fits(p *wire.Pulled) bool {
 		last = key
 	}
 	return !p.More || len(p.Records) > 0
-}
-
-// complete is the rule by which a config is entered. Let the base be the latest config that anyone here has settled. For the base, and for each config after it
-// that anyone here has promised, a majority of the owners must have answered, after promising ours: then none of them can still acknowledge
-// anything, and what they did acknowledge was seen. With a base that is our own config, one answer is enough.
-func (c *collection) complete() bool {
-	base := c.s.Settled
-	var told configs
-	note := func(settled *placement.Config, history []*placement.Config) {
-		if settled != nil && (base == nil || settled.Generation > base.Generation) {
-			base = settled
-		}
-		told.add(history)
-	}
-	note(c.s.Settled, c.s.History)
-	for _, got := range c.got {
-		note(got.Settled, got.History)
-	}
-	if base == nil {
-		return c.nothingLeft()
-	}
-	told = told.from(base)
-	if c.crippled(told) {
-		told.add(c.contacts())
-		told = told.from(base)
-	}
-	for _, config := range told {
-		if config.Generation < c.req.Config.Generation && !c.fenced(config) {
-			return false
-		}
-	}
-	return true
-}
-
-// configs are distinct. Two of one generation may be among them: a generation that Consul lost is written anew, in ignorance of who
-// was to own what in the lost one. Either may be the one that others have acted in, never both.
-type configs []*placement.Config
-
-func (l *configs) add(more []*placement.Config) {
-	for _, config := range more {
-		if !slices.ContainsFunc(*l, config.Equal) {
-			*l = append(*l, config)
-		}
-	}
-}
-
-// from returns base and those after it. Another of base's own generation was never acted in, as base was.
-func (l configs) from(base *placement.Config) configs {
-	after := configs{base}
-	for _, config := range l {
-		if config.Generation > base.Generation {
-			after = append(after, config)
-		}
-	}
-	return after
-}
-
-// fenced reports whether a majority of the config's owners have answered, this node counted. Where so many are lost that
-// no majority is left, all that are left have to.
-func (c *collection) fenced(config *placement.Config) bool {
-	answered, left := c.heard(config)
-	return answered >= min(len(config.Owners)/2+1, left)
-}
-
-// newest returns the newest that anyone has told of key, with the highest ballot, and who told it. Those who hold the same as this node don't tell of it. A deletion that all owners of an earlier config
-// knew, and that some have collected since, is a tombstone again here.
-func (c *collection) newest(key string) (best record.Record, from string) {
-	best.Key = key
-	for identity, got := range c.got {
-		rec := record.Record{Key: key}
-		if i, found := slices.BinarySearchFunc(got.Records, key, func(rec record.Record, key string) int { return strings.Compare(rec.Key, key) }); found {
-			rec = got.Records[i]
-		} else if got.Same { // it holds what this node holds, or held when it asked, and no ballot
-			continue
-		}
-		rec, _ = seen(rec, got.Floor)
-		if order := rec.Version.Compare(best.Version); order > 0 || order == 0 && identity < from {
-			from = identity
-		}
-		best = record.Newer(best, rec)
-	}
-	return best, from
-}
-
-// guard returns the highest guard of those who have answered.
-func (c *collection) guard() (guard record.Version) {
-	for _, got := range c.got {
-		guard = later(guard, got.Guard)
-	}
-	return guard
-}
-
-// floor returns the highest floor of those who have answered, and of this node.
-func (c *collection) floor() record.Version {
-	floor := c.s.Floor
-	for _, got := range c.got {
-		floor = later(floor, got.Floor)
-	}
-	return floor
-}
-
-func later(a, b record.Version) record.Version {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // incomplete names those that have not answered, and why.
