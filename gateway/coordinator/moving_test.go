@@ -170,7 +170,7 @@ func movingRun(t *testing.T, seed uint64) []oracle.Op {
 		}
 		clients.Wait()
 		faults.Wait()
-		c.place(moves) // without the disk that was wiped
+		c.place(moves)                  // without the disk that was wiped
 		c.wantSettled(30 * time.Second) // an answer that was lost with a node is waited for for 10 s
 		for i, co := range cos {
 			for _, key := range []string{"x", "y"} {
