@@ -181,14 +181,18 @@ func identitiesOf(nodes []*node) (all []string) {
 // giveUp gives up all nodes whose disks no longer exist, through one node or the other, until that is written. It gives up itself after a while, as
 // when there is no Consul.
 func (w *world) giveUp(rng *rand.Rand) (written bool) {
+	refused := false
 	for range 60 {
 		d, _ := w.consul.stored()
 		names := w.goneOf(d)
 		if d != nil && len(names) == 0 {
 			return true
 		}
+		if refused { // Consul may hold an old placement, without nodes that have to be named as well
+			names = w.goneOf(nil)
+		}
 		if len(names) > 0 {
-			w.giveUpThrough(w.nodes[rng.IntN(len(w.nodes))], names)
+			refused = w.giveUpThrough(w.nodes[rng.IntN(len(w.nodes))], names) && !refused
 		}
 		time.Sleep(500*time.Millisecond + exponential(rng, 500*time.Millisecond))
 	}
@@ -203,10 +207,11 @@ func (w *world) owe() {
 	w.owed++
 }
 
-func (w *world) giveUpThrough(n *node, names []string) {
+// giveUpThrough gives nodes up through n, and reports whether that was refused.
+func (w *world) giveUpThrough(n *node, names []string) (refused bool) {
 	parts := n.look()
 	if parts == nil {
-		return
+		return false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -219,4 +224,5 @@ func (w *world) giveUpThrough(n *node, names []string) {
 	default:
 		w.trace.note(n.name, "may have given up %v: %v", names, err)
 	}
+	return keeper.AsRefusal(err) != nil
 }
