@@ -15,7 +15,8 @@ import (
 // A node is away for a while, less than -rebalance-after; then another one comes back with bits of its disk flipped. Nothing wrong is
 // ever said, and within a minute all owners hold the same, although nobody has asked for it.
 func nodesBehind(t *testing.T, c *Cluster) {
-	c.awaitStored(t, c.Generation(t)) // an earlier question may have emptied Consul
+	c.awaitStored(t, c.Generation(t)) // an earlier question may have emptied Consul,
+	c.waitSettled(t)                  // and who settles its slots anew catches up by that
 	l := c.StartLoad(t, steady, "g1", "g2")
 	generation := c.Generation(t)
 	l.Fault("kill n1")

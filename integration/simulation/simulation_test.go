@@ -143,7 +143,7 @@ func TestRepeats(t *testing.T) {
 	if racing {
 		t.Skip("the race detector changes the order of things from run to run")
 	}
-	const seeds, most, tries = 6, 4, 20
+	const seeds, most, tries = 16, 4, 20
 	repeated := 0
 	for seed := uint64(1); seed <= seeds && repeated < most; seed++ {
 		if repeats(t, seed, tries) {
