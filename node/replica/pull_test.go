@@ -118,8 +118,11 @@ func well(j *joining, node string, _ *wire.Request) *wire.Response {
 func TestKeyIsPulledBeforeItIsRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		j := join(t, newStore(), well)
-		if r := j.want(j.read(j.now), wire.OK); string(r.Record.Value) != "ten" {
-			t.Errorf("read %q, want what the earlier owners hold", r.Record.Value)
+		if r := j.want(j.read(j.now), wire.OK); string(r.Record.Value) != "ten" || !r.Fetched {
+			t.Errorf("read %q, fetched: %v; want what the earlier owners hold, and that it was fetched", r.Record.Value, r.Fetched)
+		}
+		if r := j.want(j.read(j.now), wire.OK); string(r.Record.Value) != "ten" || r.Fetched {
+			t.Errorf("then read %q, fetched: %v; want what is at hand by now", r.Record.Value, r.Fetched)
 		}
 	})
 }
