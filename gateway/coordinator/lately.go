@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ringkv/node/wire"
 )
 
 // lately remembers nodes for a while. The zero lately is empty; it is safe for concurrent use.
@@ -35,4 +37,14 @@ func (l *lately) has(node string) bool {
 	}
 	until, ok := (*known)[node]
 	return ok && time.Now().Before(until)
+}
+
+// entering is how long a node is asked last after it had to fetch what it was asked for: it enters slots, and will have to fetch most of
+// what else it is asked for, while the other owners have that at hand. Then one request finds out whether it still does.
+const entering = time.Second
+
+func (c *Coordinator) noteFetched(r wire.Reply) {
+	if r.Err == nil && r.Response.Fetched {
+		c.fetchers.note(r.Node, entering)
+	}
 }

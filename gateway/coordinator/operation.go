@@ -98,16 +98,6 @@ func (o *operation) retry() error {
 
 var errTimeUp = errors.New("time is up")
 
-// entering is how long nodes are asked last after one has had to fetch what it was asked for: it enters slots, and will have to fetch most of
-// what else it is asked for, while the others have it. What lies at hand everywhere is found out by asking again.
-const entering = time.Second
-
-func (c *Coordinator) noteFetched(r wire.Reply) {
-	if r.Err == nil && r.Response.Fetched {
-		c.fetchers.note(r.Node, entering)
-	}
-}
-
 // candidates returns the owners that pass, those likeliest to answer soon first.
 func (o *operation) candidates() []placement.Owner {
 	good := make([]placement.Owner, 0, len(o.owners))

@@ -82,9 +82,7 @@ func (c *collection) run(ctx context.Context) error {
 func (c *collection) giveUp() {
 	for _, identity := range c.asked {
 		c.because[identity] = "does not answer"
-		if c.silent != nil {
-			c.silent.note(identity)
-		}
+		c.silent.note(identity)
 	}
 }
 
@@ -117,7 +115,7 @@ func (c *collection) askOne(identity string, config *placement.Config, deadline 
 		c.because[identity] = "is not passing its check"
 		return
 	}
-	if c.silent != nil && c.silent.has(identity) {
+	if c.silent.has(identity) {
 		c.because[identity] = "has not answered for another slot just now"
 		return
 	}
@@ -128,11 +126,7 @@ func (c *collection) askOne(identity string, config *placement.Config, deadline 
 // contacts returns the configs whose owners may know something: those of the placement's history, those that this node
 // remembers, and those that others have told of.
 func (c *collection) contacts() []*placement.Config {
-	configs := c.r.history(c.slot)
-	configs = append(configs, c.s.History...)
-	if c.s.Settled != nil {
-		configs = append(configs, c.s.Settled)
-	}
+	configs := c.r.known(c.slot, c.s)
 	for _, got := range c.got {
 		configs = append(configs, got.History...)
 		if got.Settled != nil {
@@ -150,7 +144,7 @@ func (c *collection) take(ctx context.Context, reply wire.Reply) error {
 	switch {
 	case reply.Err != nil:
 		c.because[identity] = reply.Err.Error()
-		if c.silent != nil && errors.Is(reply.Err, wire.ErrNoAnswer) { // which comes when run's time is up, or just before
+		if errors.Is(reply.Err, wire.ErrNoAnswer) { // which comes when run's time is up, or just before
 			c.silent.note(identity)
 		}
 	case resp.Status == wire.OK && resp.Pulled != nil && resp.Pulled.Node != identity:

@@ -64,12 +64,19 @@ func (r *Replica) confirm(ctx context.Context, view *placement.View, silent *sil
 	return int(differ.Load()), nil
 }
 
-// silence is who has not answered. The zero silence is empty; it is safe for concurrent use.
+// silence is who has not answered. The zero silence is empty, nil stays so; it is safe for concurrent use.
 type silence struct{ identities sync.Map }
 
-func (s *silence) note(identity string) { s.identities.Store(identity, nil) }
+func (s *silence) note(identity string) {
+	if s != nil {
+		s.identities.Store(identity, nil)
+	}
+}
 
 func (s *silence) has(identity string) bool {
+	if s == nil {
+		return false
+	}
 	_, silent := s.identities.Load(identity)
 	return silent
 }

@@ -107,14 +107,7 @@ func (r *Replica) damaged(slot int) (found bool) {
 
 // alone reports whether no other node is known to have owned the slot.
 func (r *Replica) alone(slot int) bool {
-	configs := r.history(slot)
-	if s := r.slots[slot].Load(); s != nil {
-		configs = append(configs, s.History...)
-		if s.Settled != nil {
-			configs = append(configs, s.Settled)
-		}
-	}
-	return !slices.ContainsFunc(configs, func(c *placement.Config) bool { return len(r.others(c)) > 0 })
+	return !slices.ContainsFunc(r.known(slot, r.slots[slot].Load()), func(c *placement.Config) bool { return len(r.others(c)) > 0 })
 }
 
 // mend replaces damaged records of a slot by what the other owners hold.

@@ -225,6 +225,15 @@ func (r *Replica) history(slot int) []*placement.Config {
 	return configs
 }
 
+// known returns the configs of the placement's history, and those that this node remembers in state s.
+func (r *Replica) known(slot int, s *state) []*placement.Config {
+	configs := append(r.history(slot), s.History...)
+	if s.Settled != nil {
+		configs = append(configs, s.Settled)
+	}
+	return configs
+}
+
 // locate returns where the node of this identity is, as far as is known.
 func (r *Replica) locate(identity string) placement.Owner {
 	view := r.opt.View()
