@@ -31,6 +31,9 @@ var protocolBugs = []struct {
 	// The ring changes between an acknowledgement and the move.
 	{bug{"key not pulled before it is used", "node/replica/admit.go", "case !s.settled() && !r.entering.ready(slot, c, key):", "case false:"},
 		"./node/replica -run TestKeyIsPulled"},
+	{bug{"configs whose owners aren't asked left out of the rule", "node/replica/collection.go",
+		"	configs := c.r.known(c.slot, c.s)\n", "	if c.only != nil {\n		return []*placement.Config{c.only}\n	}\n	configs := c.r.known(c.slot, c.s)\n"},
+		"./node/replica -run TestCompleteWithLostNodes"},
 	{bug{"one answer taken for a majority", "node/replica/complete.go", "min(len(config.Owners)/2+1, left)", "min(1, left)"},
 		"./node/replica -run TestConfigThatOnly"},
 	{bug{"config that others have promised is not asked", "node/replica/complete.go",

@@ -100,6 +100,9 @@ func TestCompleteWithLostNodes(t *testing.T) {
 		if got := c.complete(); got != tt.want {
 			t.Errorf("%s: complete = %v, want %v", tt.name, got, tt.want)
 		}
+		if c.only = &configs[0]; c.complete() != tt.want {
+			t.Errorf("%s: complete = %v where only the first owners are asked, want %v all the same", tt.name, !tt.want, tt.want)
+		}
 		if err := st.Close(); err != nil {
 			t.Error(err)
 		}
