@@ -52,8 +52,9 @@ func (c *conn) Close() error {
 	return c.closeErr
 }
 
-// NetConn returns the connection underneath, as that of crypto/tls does.
-func (c *conn) NetConn() net.Conn { return c.Conn }
+// Bare returns the connection underneath, for one who has taken this one over from net/http: net.Buffers go out in one call through a
+// *net.TCPConn only. This one has to be closed all the same, so that the listener knows.
+func (c *conn) Bare() net.Conn { return c.Conn }
 
 var (
 	statusLine = []byte("HTTP/1.1 ")

@@ -186,6 +186,12 @@ func TestWireTakesTheConnectionOver(t *testing.T) {
 			return
 		}
 		defer c.Close()
+		wrapped, ok := c.(interface{ Bare() net.Conn }) // the wire looks for this
+		if !ok {
+			t.Errorf("a %T is handed over, which doesn't tell what lies under it", c)
+		} else if _, ok := wrapped.Bare().(*net.TCPConn); !ok {
+			t.Errorf("under it lies a %T", wrapped.Bare())
+		}
 		if _, err := io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\n\r\nframes"); err != nil {
 			t.Errorf("write: %v", err)
 		}

@@ -173,7 +173,7 @@ func (c *serverConn) send(out *batch) error {
 		if err := c.conn.SetWriteDeadline(time.Now().Add(c.server.opts.WriteTimeout)); err != nil {
 			return err
 		}
-		n, err := out.writeTo(c.conn)
+		n, err := out.writeTo(c.bare)
 		c.server.metrics.wrote(n)
 		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err

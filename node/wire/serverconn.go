@@ -15,6 +15,7 @@ import (
 type serverConn struct {
 	server  *Server
 	conn    net.Conn
+	bare    net.Conn // what lies under conn: see bareOf
 	frames  *frameReader
 	peerMax int // bytes of the largest value that the asker accepts
 	ctx     context.Context
@@ -35,15 +36,24 @@ type serverConn struct {
 func newServerConn(s *Server, conn net.Conn, r io.Reader, peerMax int) *serverConn {
 	ctx, end := context.WithCancelCause(context.Background())
 	return &serverConn{
-		server: s, conn: conn, peerMax: peerMax, ctx: ctx, end: end,
+		server: s, conn: conn, bare: bareOf(conn), peerMax: peerMax, ctx: ctx, end: end,
 		frames: newFrameReader(r, frameLimit(s.opts.MaxValue)),
 		wake:   make(chan struct{}, 1), drained: make(chan struct{}, 1),
 	}
 }
 
+// bareOf returns what lies under a connection that was taken over from a server which has wrapped it: batches go out in one call through a
+// *net.TCPConn only, and that alone can be told to look for a peer that vanished.
+func bareOf(conn net.Conn) net.Conn {
+	if wrapped, ok := conn.(interface{ Bare() net.Conn }); ok {
+		return wrapped.Bare()
+	}
+	return conn
+}
+
 // accept ends the handshake.
 func (c *serverConn) accept() error {
-	if err := keepAlive(c.conn); err != nil {
+	if err := keepAlive(c.bare); err != nil {
 		return err
 	}
 	if err := c.conn.SetDeadline(time.Now().Add(c.server.opts.WriteTimeout)); err != nil {
