@@ -35,7 +35,7 @@ func send(c *gin.Context, status int, body []byte) {
 		c.Writer.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
 	c.Writer.WriteHeader(status)
-	_, _ = c.Writer.Write(body)
+	_ = writeBody(c, body)
 }
 
 // Text answers with lines for people.

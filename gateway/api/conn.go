@@ -17,6 +17,8 @@ type conn struct {
 	of        *listener
 	idleSince atomic.Int64 // Unix nanoseconds; 0 while a request is under way
 	pathEnded bool         // the request line is in; only the server's goroutine uses it, and only until the request is under way
+	held      []byte       // the first bytes of an answer, which leave with those that follow; like holds, only the server's goroutine uses it
+	holds     bool         // such bytes are held back now: see writeBody
 	closed    sync.Once
 	closeErr  error
 }
@@ -65,6 +67,9 @@ var (
 )
 
 func (c *conn) Write(b []byte) (int, error) {
+	if c.holds {
+		return c.writeHeld(b)
+	}
 	if !bytes.HasPrefix(b, statusLine) || !isPlainError(b) {
 		return c.Conn.Write(b)
 	}

@@ -73,7 +73,7 @@ func streamGet(c *gin.Context, key string, r *record.Record) {
 		n := min(len(rest), piece)
 		*buf = encode((*buf)[:0], rest[:n])
 		rest = rest[n:]
-		_, err = c.Writer.Write(*buf)
+		err = writeBody(c, *buf)
 	}
 	giveBuffer(buf)
 	if err == nil {

@@ -101,7 +101,7 @@ func answerRaw(c *gin.Context, r *record.Record, head bool) {
 	h["Content-Length"] = []string{strconv.Itoa(len(r.Value))}
 	c.Writer.WriteHeader(http.StatusOK)
 	if !head {
-		_, _ = c.Writer.Write(r.Value)
+		_ = writeBody(c, r.Value) // if this fails, the client is gone
 	}
 }
 

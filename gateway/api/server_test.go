@@ -30,12 +30,18 @@ func serve(t *testing.T, h http.Handler, maxConns int, change func(*http.Server)
 	if change != nil {
 		change(srv)
 	}
+	return serveOn(t, srv, func(l net.Listener) net.Listener { return NewListener(l, maxConns) })
+}
+
+// serveOn serves until the test ends, on what wrap makes of a listener.
+func serveOn(t *testing.T, srv *http.Server, wrap func(net.Listener) net.Listener) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(NewListener(l, maxConns)) }()
+	go func() { done <- srv.Serve(wrap(l)) }()
 	t.Cleanup(func() {
 		if err := srv.Close(); err != nil {
 			t.Errorf("close: %v", err)
