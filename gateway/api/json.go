@@ -42,14 +42,31 @@ func appendGet(b []byte, key string, r *record.Record) []byte {
 // AppendValue appends the members of an object that show a value: ,"value":"…" as text where it is UTF-8, else as base64
 // with ,"encoding":"base64".
 func AppendValue(b, value []byte) []byte {
-	b = append(b, `,"value":`...)
-	if utf8.Valid(value) {
-		return AppendString(b, value)
-	}
-	b = append(b, '"')
-	b = base64.StdEncoding.AppendEncode(b, value)
-	return append(b, `","encoding":"base64"`...)
+	b = append(b, `,"value":"`...)
+	e := encodingOf(value)
+	return append(e.append(b, value), e.after...)
 }
+
+// An encoding is a way to put a value into a JSON string.
+type encoding struct {
+	append func(b, value []byte) []byte
+	size   func(value []byte) int // of what append appends
+	after  string                 // comes behind it
+}
+
+func encodingOf(value []byte) encoding {
+	switch {
+	case record.Plain(value):
+		return encoding{appendPlain, plainLen, `"`}
+	case utf8.Valid(value):
+		return encoding{appendEscaped[[]byte], escapedLen, `"`}
+	}
+	return encoding{base64.StdEncoding.AppendEncode, base64Len, `","encoding":"base64"`}
+}
+
+func appendPlain(b, value []byte) []byte { return append(b, value...) }
+func plainLen(value []byte) int          { return len(value) }
+func base64Len(value []byte) int         { return base64.StdEncoding.EncodedLen(len(value)) }
 
 // piece is how much of a large value is put into JSON at a time, a multiple of 3 as base64 wants it. As JSON a value
 // takes up to six times its size; so that this doesn't stand in memory, it is written piece by piece.
@@ -57,21 +74,16 @@ const piece = 24 << 10
 
 // streamGet answers with what appendGet appends.
 func streamGet(c *gin.Context, key string, r *record.Record) {
-	before, after := []byte(`,"value":"`), []byte(`"`)
-	encode, size := appendEscaped[[]byte], escapedLen(r.Value)
-	if !utf8.Valid(r.Value) {
-		encode, size = base64.StdEncoding.AppendEncode, base64.StdEncoding.EncodedLen(len(r.Value))
-		after = []byte(`","encoding":"base64"`)
-	}
-	before = append(AppendString([]byte(`{"success":true,"key":`), key), before...)
-	after = append(r.Known().AppendText(append(after, `,"version":"`...)), `"}`...)
-	c.Writer.Header()["Content-Length"] = []string{strconv.Itoa(len(before) + size + len(after))}
+	e := encodingOf(r.Value)
+	before := append(AppendString([]byte(`{"success":true,"key":`), key), `,"value":"`...)
+	after := append(r.Known().AppendText([]byte(e.after+`,"version":"`)), `"}`...)
+	c.Writer.Header()["Content-Length"] = []string{strconv.Itoa(len(before) + e.size(r.Value) + len(after))}
 	c.Writer.WriteHeader(http.StatusOK)
 	_, err := c.Writer.Write(before)
 	buf := takeBuffer()
 	for rest := r.Value; len(rest) > 0 && err == nil; {
 		n := min(len(rest), piece)
-		*buf = encode((*buf)[:0], rest[:n])
+		*buf = e.append((*buf)[:0], rest[:n])
 		rest = rest[n:]
 		err = writeBody(c, *buf)
 	}

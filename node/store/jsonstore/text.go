@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
+
+	"ringkv/node/record"
 )
 
 // base64Suffix ends the name of a field whose bytes aren't text.
@@ -31,19 +33,13 @@ var escapes = func() (t [256]byte) {
 // appendField appends "name":"s" to b, with s in base64 and the name marked so when s isn't readable text: not UTF-8, or
 // with control characters other than tab and line ends.
 func appendField(b []byte, name string, s []byte) []byte {
-	var seen byte
-	var high byte
-	for _, c := range s {
-		seen |= escapes[c]
-		high |= c
-	}
 	b = append(b, '"')
 	b = append(b, name...)
 	switch {
-	case high < utf8.RuneSelf && seen == plain:
+	case record.Plain(s):
 		b = append(b, `":"`...)
 		b = append(b, s...)
-	case isText(s, high):
+	case isText(s):
 		b = append(b, `":"`...)
 		b = appendEscaped(b, s)
 	default:
@@ -53,13 +49,13 @@ func appendField(b []byte, name string, s []byte) []byte {
 	return append(b, '"')
 }
 
-func isText(s []byte, high byte) bool {
+func isText(s []byte) bool {
 	for _, c := range s {
 		if escapes[c] == notText {
 			return false
 		}
 	}
-	return high < utf8.RuneSelf || utf8.Valid(s)
+	return utf8.Valid(s)
 }
 
 func appendEscaped(b, s []byte) []byte {
