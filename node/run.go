@@ -70,7 +70,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 		return err
 	}
 	requests, err := coordinator.New(cluster.source.View, &peers{here: kept.id, data: data, pool: pool}, clock, coordinator.Options{
-		Replicas: cfg.replicas, Metrics: coordinator.NewMetrics(metrics),
+		Replicas: cfg.replicas, Here: kept.id, Metrics: coordinator.NewMetrics(metrics),
 	})
 	if err != nil {
 		return err

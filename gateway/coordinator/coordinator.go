@@ -35,8 +35,10 @@ type Options struct {
 	// HedgeAfter is how long an answer may take before the owners not yet asked are asked too; 15 ms. Raising it saves
 	// requests when nodes are slow, and costs as much latency when one of them stands still.
 	HedgeAfter time.Duration
-	Random     func() float64 // in [0,1), for jitter; math/rand/v2
-	Metrics    *Metrics       // none
+	// Here is the node that this is a part of. It is asked first, since a value of its own has no way to go; none.
+	Here    string
+	Random  func() float64 // in [0,1), for jitter; math/rand/v2
+	Metrics *Metrics       // none
 }
 
 // A Coordinator is safe for concurrent use.

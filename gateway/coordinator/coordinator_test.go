@@ -3,6 +3,7 @@ package coordinator_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -167,6 +168,39 @@ func TestSilentOwnersAreAskedLast(t *testing.T) {
 		wantValue(t, co, "k", "v")
 		if n := c.nodes["a"].got[wire.OpRead]; n > 0 {
 			t.Errorf("a is silent and was asked %d times, though b and c suffice", n)
+		}
+	})
+}
+
+// valueAsked notes which nodes are asked for a value.
+type valueAsked struct {
+	*cluster
+	of []string
+}
+
+// Send implements coordinator.Peers.
+func (v *valueAsked) Send(id, addr string, req *wire.Request, deadline time.Time, to chan<- wire.Reply) {
+	if req.Op == wire.OpRead && !req.HeadOnly {
+		v.of = append(v.of, id)
+	}
+	v.cluster.Send(id, addr, req, deadline, to)
+}
+
+// A node asks itself for the value, and others for what version they hold, whatever its place among the owners.
+func TestTheValueComesFromHere(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		mustPut(t, c.coordinator(1, 0, coordinator.Options{}), "k", "v")
+		c.messages.Wait()
+		for _, here := range []string{"a", "b", "c"} {
+			peers := &valueAsked{cluster: c}
+			co, err := coordinator.New(c.view.Load, peers, record.NewClock(time.Now, 2, 5*time.Second), coordinator.Options{Here: here})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantValue(t, co, "k", "v")
+			if !slices.Equal(peers.of, []string{here}) {
+				t.Errorf("%s asks %v for the value, want itself alone", here, peers.of)
+			}
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,6 +111,8 @@ func (o *operation) candidates() []placement.Owner {
 			silent = append(silent, owner)
 		case o.c.fetchers.has(owner.ID):
 			fetchers = append(fetchers, owner)
+		case owner.ID == o.c.opt.Here:
+			good = slices.Insert(good, 0, owner)
 		default:
 			good = append(good, owner)
 		}

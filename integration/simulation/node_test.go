@@ -125,7 +125,9 @@ func (n *node) run(p *process) error {
 		return err
 	}
 	carrier.here = data
-	co, err := coordinator.New(source.View, carrier, clock, coordinator.Options{Replicas: replicas, Timeout: w.plan.timeout, Random: w.random(purpose + " coordinator").Float64, Metrics: w.metrics})
+	co, err := coordinator.New(source.View, carrier, clock, coordinator.Options{
+		Replicas: replicas, Timeout: w.plan.timeout, Here: n.name, Random: w.random(purpose + " coordinator").Float64, Metrics: w.metrics,
+	})
 	if err != nil {
 		return err
 	}
