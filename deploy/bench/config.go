@@ -49,7 +49,7 @@ func parseConfig(getenv func(string) string) (config, error) {
 		*number.of = n
 	}
 	cfg.each = time.Duration(seconds) * time.Second
-	if cfg.nodes < 3 {
+	if cfg.nodes < copies {
 		return config{}, fmt.Errorf("NODES=%d: three copies of each key need three nodes", cfg.nodes)
 	}
 	if path := getenv("CHART"); path != "" {

@@ -32,8 +32,11 @@ func startNginx(_ context.Context, l launch) (*system, error) {
 		dialect: inPath,
 		filled:  true,
 		without: func(w workload) string {
-			if w.writes > 0 {
+			switch {
+			case w.writes > 0:
 				return "reads only"
+			case w.gateways == 0:
+				return "a proxy"
 			}
 			return ""
 		},

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// startRingkv starts the nodes, the gateways, and a Consul of their own. Its targets are the gateways.
+// startRingkv starts the nodes, the gateways, and a Consul of their own. Its targets are the gateways, or the first node
+// where none is to be asked.
 func startRingkv(ctx context.Context, l launch) (*system, error) {
 	ports, err := freePorts(l.cfg.nodes + l.cfg.gateways)
 	if err != nil {
@@ -15,8 +16,8 @@ func startRingkv(ctx context.Context, l launch) (*system, error) {
 	}
 	sys := &system{
 		name: "ringkv",
-		about: fmt.Sprintf("ringkv: %d nodes, three copies of each key, an fsync of two of them before a write is answered, reads of two of them; a gateway, and a Consul of one server.",
-			l.cfg.nodes),
+		about: fmt.Sprintf("ringkv: %d nodes, three copies of each key, an fsync of two of them before a write is answered, reads of two of them; a gateway, and a Consul of one server. At a node: the first one is asked, which has a copy of %s.",
+			l.cfg.nodes, ownedPart(l.cfg.nodes)),
 		dialect: inPath,
 		query:   "?raw",
 		without: func(workload) string { return "" },
@@ -37,6 +38,9 @@ func startRingkv(ctx context.Context, l launch) (*system, error) {
 		sys.children = append(sys.children, ch)
 	}
 	sys.targets = func(ctx context.Context, count int) ([]string, error) {
+		if count == 0 {
+			return []string{fmt.Sprintf("http://127.0.0.1:%d/kv/", ports[0])}, wholeRing(ctx, l.browser, gateways[0], l.cfg.nodes)
+		}
 		var urls []string
 		for _, gateway := range gateways[:count] {
 			if err := wholeRing(ctx, l.browser, gateway, l.cfg.nodes); err != nil {
@@ -66,6 +70,17 @@ func startRegistry(ctx context.Context, l launch, sys *system) (string, error) {
 	})
 	return fmt.Sprintf("127.0.0.1:%d", servers[0].http), err
 }
+
+// ownedPart says of how many keys each of so many nodes has a copy.
+func ownedPart(nodes int) string {
+	if nodes == copies {
+		return "every key"
+	}
+	return fmt.Sprintf("%d in %d keys", copies, nodes)
+}
+
+// copies of each key that ringkv keeps by default.
+const copies = 3
 
 // nodeName is the id of the i-th node, from 0.
 func nodeName(i int) string { return fmt.Sprintf("node-%d", i+1) }

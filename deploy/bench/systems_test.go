@@ -124,3 +124,25 @@ func TestFillStopsWhenItIsTold(t *testing.T) {
 		t.Error("fill = nil, want an error")
 	}
 }
+
+func TestWorkloadNames(t *testing.T) {
+	small := allValues(10)[0]
+	for want, w := range map[string]workload{
+		"GET 100 B, 1 connection":               {"GET", 0, small, 1, 1},
+		"PUT 100 B, 64 connections, 2 gateways": {"PUT", 100, small, 64, 2},
+		"GET 100 B, 64 connections, at a node":  {"GET", 0, small, 64, 0},
+		"mixed 95/5 100 B, 512 connections":     {"mixed 95/5", 5, small, 512, 1},
+	} {
+		if got := w.name(); got != want {
+			t.Errorf("%+v is called %q, want %q", w, got, want)
+		}
+	}
+}
+
+func TestOwnedPart(t *testing.T) {
+	for nodes, want := range map[int]string{3: "every key", 9: "3 in 9 keys"} {
+		if got := ownedPart(nodes); got != want {
+			t.Errorf("of %d nodes one has a copy of %s, want %s", nodes, got, want)
+		}
+	}
+}

@@ -28,13 +28,16 @@ type workload struct {
 	writes      int    // of a hundred requests
 	values      values
 	connections int
-	gateways    int // that the connections are spread over
+	gateways    int // that the connections are spread over; 0 where a node is asked
 }
 
 // name is how a row of the table begins.
 func (w workload) name() string {
 	text := fmt.Sprintf("%s %s, %s", w.method, w.values.size, some(w.connections, "connection"))
-	if w.gateways > 1 {
+	switch {
+	case w.gateways == 0:
+		text += ", at a node"
+	case w.gateways > 1:
 		text += ", " + some(w.gateways, "gateway")
 	}
 	return text
@@ -51,7 +54,8 @@ func some(n int, of string) string {
 // what is above that with 503. With 64 clients that write 1 MiB each, refusals are what would be measured.
 const fewConnections = 4
 
-// workloads is all that is measured, in this order. The first two are what the chart shows.
+// workloads is all that is measured, in this order. The first two are what the chart shows. Through a gateway it is what a user of ringkv gets, at a node what
+// those get who ask without one, as they ask the leaders of the others.
 func workloads(cfg config) []workload {
 	sizes := allValues(cfg.keys)
 	small := sizes[0]
@@ -63,10 +67,11 @@ func workloads(cfg config) []workload {
 	if cfg.gateways > 1 {
 		list = append(list, workload{"PUT", 100, small, 64, cfg.gateways}, workload{"GET", 0, small, 64, cfg.gateways})
 	}
+	list = append(list, workload{"PUT", 100, small, 64, 0}, workload{"GET", 0, small, 64, 0}, workload{"GET", 0, small, 1, 0})
 	if cfg.sizes == onlySmall {
 		return list
 	}
 	medium, large := sizes[1], sizes[2]
-	return append(list, workload{"PUT", 100, medium, 64, 1}, workload{"GET", 0, medium, 64, 1},
+	return append(list, workload{"PUT", 100, medium, 64, 1}, workload{"GET", 0, medium, 64, 1}, workload{"GET", 0, medium, 64, 0},
 		workload{"PUT", 100, large, fewConnections, 1}, workload{"GET", 0, large, fewConnections, 1})
 }
