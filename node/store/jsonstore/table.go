@@ -68,7 +68,7 @@ const (
 )
 
 // A table holds the keys of one slot. Its memory has no pointers, so that the garbage collector doesn't walk a node's
-// keys, and about 75 bytes go to a key of 20 bytes. Keys are taken out by making the table anew.
+// keys, and 71 to 85 bytes go to a key of 20 bytes. Keys are taken out by making the table anew.
 type table struct {
 	mu      sync.RWMutex // guards what follows
 	entries []entry      // in the order in which the keys first came
@@ -133,8 +133,8 @@ func (t *table) putLocked(seed maphash.Seed, key []byte, e entry) (old entry, re
 		return old, true
 	}
 	e.key, e.keyLen = uint32(len(t.keys)), uint16(len(key))
-	t.keys = append(t.keys, key...)
-	t.entries = append(t.entries, e)
+	t.keys = append(withRoom(t.keys, len(key)), key...)
+	t.entries = append(withRoom(t.entries, 1), e)
 	t.digest += e.weight(key)
 	t.crowded = len(t.entries) > crowdedEntries || len(t.keys) > crowdedKeys
 	if len(t.entries)*4 > len(t.cells)*3 {
@@ -143,6 +143,15 @@ func (t *table) putLocked(seed maphash.Seed, key []byte, e entry) (old entry, re
 		t.placeLocked(seed, len(t.entries)-1)
 	}
 	return entry{}, false
+}
+
+// withRoom returns s with room for n more. Where it has none, it gets that for an eighth more, half of what append would make: these are most of
+// a node's memory.
+func withRoom[T any](s []T, n int) []T {
+	if cap(s)-len(s) >= n {
+		return s
+	}
+	return append(make([]T, 0, len(s)+n+len(s)/8), s...)
 }
 
 // keepLocked makes the table anew with the entries that keep wants, and returns the others. Memory that isn't needed any more is given back; who still
