@@ -17,6 +17,7 @@ type conn struct {
 	of        *listener
 	idleSince atomic.Int64 // Unix nanoseconds; 0 while a request is under way
 	pathEnded bool         // the request line is in; only the server's goroutine uses it, and only until the request is under way
+	answering bool         // a handler has begun, so that what is written is no error of net/http; like pathEnded, only the server's goroutine uses it
 	held      []byte       // the first bytes of an answer, which leave with those that follow; like holds, only the server's goroutine uses it
 	holds     bool         // such bytes are held back now: see writeBody
 	closed    sync.Once
@@ -27,7 +28,7 @@ type conn struct {
 func (c *conn) note(s http.ConnState) {
 	switch s {
 	case http.StateNew, http.StateIdle:
-		c.pathEnded = false
+		c.pathEnded, c.answering = false, false
 		c.idleSince.Store(time.Now().UnixNano())
 		c.of.idle()
 	default:
@@ -60,9 +61,9 @@ func (c *conn) Bare() net.Conn { return c.Conn }
 
 var (
 	statusLine = []byte("HTTP/1.1 ")
-	// How each of these answers goes on behind its status line, and how no answer of a handler does: those have a Date.
+	// How each of these answers goes on behind its status line.
 	plainError = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
-	// The one that does have a Date, and no body. No handler answers so.
+	// The one that has a Date as well, and no body.
 	expectationFailed = []byte("HTTP/1.1 417 ")
 )
 
@@ -70,7 +71,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	if c.holds {
 		return c.writeHeld(b)
 	}
-	if !bytes.HasPrefix(b, statusLine) || !isPlainError(b) {
+	if c.answering || !bytes.HasPrefix(b, statusLine) || !isPlainError(b) {
 		return c.Conn.Write(b)
 	}
 	if _, err := c.Conn.Write(parseError(b, c.pathEnded)); err != nil {

@@ -24,7 +24,7 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:           h,
+		Handler:           noteAnswers(h),
 		Protocols:         protocols,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
@@ -42,4 +42,15 @@ func noteState(c net.Conn, s http.ConnState) {
 	if known, ok := c.(*conn); ok {
 		known.note(s)
 	}
+}
+
+// noteAnswers lets a connection of NewListener know that what is written from now on is an answer of h. A value that reads like one of net/http's
+// errors must go out as it is.
+func noteAnswers(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if known := connOf(r); known != nil {
+			known.answering = true
+		}
+		h.ServeHTTP(w, r)
+	})
 }

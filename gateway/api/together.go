@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net"
+	"net/http"
 	"slices"
 
 	"github.com/gin-gonic/gin"
@@ -17,7 +18,7 @@ const (
 
 // writeBody writes a body, or what is there of it so far, together with the head where nothing of it has been written yet.
 func writeBody(c *gin.Context, body []byte) error {
-	conn, _ := c.Request.Context().Value(connKey{}).(*conn)
+	conn := connOf(c.Request)
 	if conn == nil || len(body) < togetherFrom {
 		_, err := c.Writer.Write(body)
 		return err
@@ -38,6 +39,12 @@ type connKey struct{}
 // withConn lets the handlers of a connection of NewListener find it.
 func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
+}
+
+// connOf returns the connection that a request came over, nil where that is none of NewListener.
+func connOf(r *http.Request) *conn {
+	c, _ := r.Context().Value(connKey{}).(*conn)
+	return c
 }
 
 // writeHeld holds b back where it is the first that comes and small, else writes it with what was held back.
