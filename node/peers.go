@@ -3,7 +3,9 @@ package main
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"fmt"
 	mathrand "math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"ringkv/node/record"
@@ -15,7 +17,12 @@ type peers struct {
 	here string
 	data wire.Handler
 	pool *wire.Pool
+
+	reads atomic.Int64 // of this node's own that are under way
 }
+
+// maxOwnReads bounds how many reads may wait for this node's own disk, as each of them may hold a thread there. The other owners are asked instead.
+const maxOwnReads = 1024
 
 // Send implements coordinator.Peers.
 func (p *peers) Send(node, addr string, req *wire.Request, deadline time.Time, to chan<- wire.Reply) {
@@ -23,7 +30,20 @@ func (p *peers) Send(node, addr string, req *wire.Request, deadline time.Time, t
 		p.pool.Send(node, addr, req, deadline, to)
 		return
 	}
-	p.data.Handle(req, func(resp wire.Response) { to <- wire.Reply{Node: node, Response: resp} })
+	respond := func(resp wire.Response) { to <- wire.Reply{Node: node, Response: resp} }
+	if req.Op != wire.OpRead {
+		p.data.Handle(req, respond)
+		return
+	}
+	if p.reads.Add(1) > maxOwnReads {
+		p.reads.Add(-1)
+		to <- wire.Reply{Node: node, Err: fmt.Errorf("%w: %d reads wait for its disk already", wire.ErrNotSent, maxOwnReads)}
+		return
+	}
+	go func() { // the disk may be slow, and whoever asks has others to ask meanwhile
+		defer p.reads.Add(-1)
+		p.data.Handle(req, respond)
+	}()
 }
 
 // Silent implements coordinator.Peers.
