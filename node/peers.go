@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	mathrand "math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,8 @@ type peers struct {
 	data wire.Handler
 	pool *wire.Pool
 
-	reads atomic.Int64 // of this node's own that are under way
+	reads   atomic.Int64 // of this node's own that are under way
+	reading sync.WaitGroup
 }
 
 // maxOwnReads bounds how many reads may wait for this node's own disk, as each of them may hold a thread there. The other owners are asked instead.
@@ -40,11 +42,14 @@ func (p *peers) Send(node, addr string, req *wire.Request, deadline time.Time, t
 		to <- wire.Reply{Node: node, Err: fmt.Errorf("%w: %d reads wait for its disk already", wire.ErrNotSent, maxOwnReads)}
 		return
 	}
-	go func() { // the disk may be slow, and whoever asks has others to ask meanwhile
+	p.reading.Go(func() { // the disk may be slow, and whoever asks has others to ask meanwhile
 		defer p.reads.Add(-1)
 		p.data.Handle(req, respond)
-	}()
+	})
 }
+
+// wait returns when no read is under way any more. Nothing is sent from then on.
+func (p *peers) wait() { p.reading.Wait() }
 
 // Silent implements coordinator.Peers.
 func (p *peers) Silent(node string) bool { return node != p.here && p.pool.Silent(node) }

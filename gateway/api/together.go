@@ -24,13 +24,13 @@ func writeBody(c *gin.Context, body []byte) error {
 		return err
 	}
 	buf := takeBuffer()
-	defer giveBuffer(buf)
 	*buf = slices.Grow((*buf)[:0], gathered)
 	conn.held, conn.holds = *buf, true
 	_, err := c.Writer.Write(body)
 	if left := conn.release(); err == nil {
 		err = left
 	}
+	giveBuffer(buf)
 	return err
 }
 
