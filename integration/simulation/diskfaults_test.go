@@ -98,10 +98,9 @@ func flipBits(w *world, rng *rand.Rand) {
 		return
 	}
 	defer release()
-	if !w.maySpare(n) {
+	if !w.maySpare(n) || !w.onlyDamaged(n) { // from here on no other may be lost
 		return
 	}
-	w.enter(w.ledger.damaged, n) // from here on no other may be lost
 	how := pick(rng, "live", "stopped", "killed")
 	name, size := n.lastSegment()
 	if how == "stopped" {

@@ -139,6 +139,20 @@ func (w *world) goneOf(d *placement.Document) (names []string) {
 	return names
 }
 
+// onlyDamaged enters into the books that the node's disk is damaged, unless another one may be: where a slot moves and two of its owners know that they have lost something, and not
+// what, nobody can tell any more what it held. Which disks were damaged at once is known to no node, so a placement may bring any two of them together.
+func (w *world) onlyDamaged(n *node) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for other := range w.ledger.damaged {
+		if !w.ledger.gone[other] {
+			return false
+		}
+	}
+	w.ledger.damaged[n.identity()] = true
+	return true
+}
+
 // unhurt notes that a node's disk wasn't damaged in the end.
 func (w *world) unhurt(n *node) {
 	w.mu.Lock()
