@@ -41,13 +41,21 @@ func TestOwnDiskHoldsNobodyUp(t *testing.T) {
 		} else if r := <-replies; r.Node != "a" || !errors.Is(r.Err, wire.ErrNotSent) {
 			t.Errorf("the one that was too many got %+v", r)
 		}
+		waited := make(chan struct{})
+		go func() { p.wait(); close(waited) }()
+		synctest.Wait()
+		select {
+		case <-waited:
+			t.Error("the store would be closed while reads are under way")
+		default:
+		}
 		close(disk)
 		for range maxOwnReads {
 			if r := <-replies; r.Node != "a" || r.Err != nil || r.Response.Status != wire.OK {
 				t.Fatalf("the reply is %+v", r)
 			}
 		}
-		synctest.Wait()
+		<-waited
 		if n := p.reads.Load(); n != 0 {
 			t.Errorf("%d reads are under way, want none", n)
 		}
