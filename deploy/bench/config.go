@@ -16,6 +16,7 @@ type config struct {
 	each     time.Duration // how long one takes
 	nodes    int           // of ringkv
 	gateways int           // of ringkv and of nginx
+	procs    int           // GOMAXPROCS of each gateway of ringkv; 0 for what Go takes
 	keys     int           // that hold values of 100 B
 	sizes    string        // all, or onlySmall
 	systems  []string      // that are measured, by their short names
@@ -23,7 +24,7 @@ type config struct {
 	chart    string        // path of the chart
 }
 
-// parseConfig reads ROUNDS, SECONDS_EACH, NODES, GATEWAYS, KEYS, SIZES, SYSTEMS, FAULTS and CHART. SHORT=1 is a round of a second each.
+// parseConfig reads ROUNDS, SECONDS_EACH, NODES, GATEWAYS, GATEWAY_PROCS, KEYS, SIZES, SYSTEMS, FAULTS and CHART. SHORT=1 is a round of a second each.
 func parseConfig(getenv func(string) string) (config, error) {
 	standard := struct{ rounds, seconds int }{5, 5}
 	if getenv("SHORT") != "" {
@@ -40,6 +41,7 @@ func parseConfig(getenv func(string) string) (config, error) {
 		{&seconds, "SECONDS_EACH", standard.seconds, 1000},
 		{&cfg.nodes, "NODES", 3, 30},
 		{&cfg.gateways, "GATEWAYS", 2, 8},
+		{&cfg.procs, "GATEWAY_PROCS", 0, 1000},
 		{&cfg.keys, "KEYS", 10_000, 100_000_000},
 	} {
 		n, err := wholeNumber(getenv(number.name), number.name, number.standard, number.most)

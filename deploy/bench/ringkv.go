@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -16,8 +17,8 @@ func startRingkv(ctx context.Context, l launch) (*system, error) {
 	}
 	sys := &system{
 		name: "ringkv",
-		about: fmt.Sprintf("ringkv: %d nodes, three copies of each key, an fsync of two of them before a write is answered, reads of two of them; a gateway, and a Consul of one server. At a node: the first one is asked, which has a copy of %s.",
-			l.cfg.nodes, ownedPart(l.cfg.nodes)),
+		about: fmt.Sprintf("ringkv: %d nodes, three copies of each key, an fsync of two of them before a write is answered, reads of two of them; a gateway%s, and a Consul of one server. At a node: the first one is asked, which has a copy of %s.",
+			l.cfg.nodes, onProcs(l.cfg.procs), ownedPart(l.cfg.nodes)),
 		dialect: inPath,
 		query:   "?raw",
 		without: func(workload) string { return "" },
@@ -30,7 +31,7 @@ func startRingkv(ctx context.Context, l launch) (*system, error) {
 	for _, port := range ports[l.cfg.nodes:] {
 		gateways = append(gateways, fmt.Sprintf("127.0.0.1:%d", port))
 	}
-	for _, command := range ringkvCommands(l.programs, l.crew.dir, ports[:l.cfg.nodes], gateways, consul) {
+	for _, command := range ringkvCommands(l.programs, l.crew.dir, ports[:l.cfg.nodes], gateways, consul, l.cfg.procs) {
 		ch, err := l.crew.start(command)
 		if err != nil {
 			return nil, err
@@ -79,13 +80,21 @@ func ownedPart(nodes int) string {
 	return fmt.Sprintf("%d in %d keys", copies, nodes)
 }
 
+// onProcs says on how many cores at once a gateway may run, where that is not what Go takes.
+func onProcs(procs int) string {
+	if procs == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" with GOMAXPROCS=%d", procs)
+}
+
 // copies of each key that ringkv keeps by default.
 const copies = 3
 
 // nodeName is the id of the i-th node, from 0.
 func nodeName(i int) string { return fmt.Sprintf("node-%d", i+1) }
 
-func ringkvCommands(p programs, dir string, ports []int, gateways []string, consul string) []command {
+func ringkvCommands(p programs, dir string, ports []int, gateways []string, consul string, procs int) []command {
 	env := []string{"CONSUL_HTTP_ADDR=" + consul}
 	var list []command
 	for i, port := range ports {
@@ -95,6 +104,9 @@ func ringkvCommands(p programs, dir string, ports []int, gateways []string, cons
 			args: []string{"-addr", fmt.Sprintf("127.0.0.1:%d", port), "-id", nodeName(i), "-data", filepath.Join(dir, nodeName(i))},
 			env:  env,
 		})
+	}
+	if procs > 0 {
+		env = append(slices.Clone(env), fmt.Sprintf("GOMAXPROCS=%d", procs))
 	}
 	for i, gateway := range gateways {
 		list = append(list, command{name: fmt.Sprintf("gateway-%d", i+1), path: p.gateway, args: []string{"-addr", gateway}, env: env})

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"testing"
 )
@@ -53,6 +54,18 @@ func TestWholeRing(t *testing.T) {
 		host, _ := answering(t, map[string]string{"/ring": ring})
 		if err := wholeRing(t.Context(), newBrowser(), host, 3); (err == nil) != whole {
 			t.Errorf("wholeRing of %s = %v, want whole %v", ring, err, whole)
+		}
+	}
+}
+
+// What a gateway may take is no business of the nodes.
+func TestGatewayProcs(t *testing.T) {
+	for _, procs := range []int{0, 1} {
+		for _, c := range ringkvCommands(programs{node: "kvnode", gateway: "kvgateway"}, "", []int{1, 2, 3}, []string{"a:1", "a:2"}, "consul:1", procs) {
+			want := c.path == "kvgateway" && procs > 0
+			if got := slices.Contains(c.env, "GOMAXPROCS=1"); got != want {
+				t.Errorf("with %d, %s has the environment %v, want GOMAXPROCS in it %v", procs, c.name, c.env, want)
+			}
 		}
 	}
 }
