@@ -257,6 +257,18 @@ func TestWriteBelowQuorumIsNotAcknowledged(t *testing.T) {
 	})
 }
 
+// While one owner is slow, one that is full is asked again and again. It is still one: the slow one, which refuses at first, may yet take the write.
+func TestAFullOwnerCountsOnce(t *testing.T) {
+	inCluster(t, func(t *testing.T, c *cluster) {
+		co := c.coordinator(1, 0, coordinator.Options{})
+		c.nodes["b"].refuseWrites(wire.Full)
+		c.nodes["c"].refuseWrites(wire.NotReady)
+		c.set("c", func(n *testNode) { n.delay = 40 * time.Millisecond })
+		time.AfterFunc(60*time.Millisecond, func() { c.nodes["c"].refuseWrites(0) })
+		mustPut(t, co, "k", "v")
+	})
+}
+
 func TestLostAnswersLeaveTheOutcomeUnknown(t *testing.T) {
 	inCluster(t, func(t *testing.T, c *cluster) {
 		co := c.coordinator(1, 0, coordinator.Options{})

@@ -28,7 +28,7 @@ type storing struct {
 	moved      *placement.Config // a later config that one of them has promised, where that ends it
 	stored     int               // copies that are known to be on a disk, in any config
 	doubtful   int               // copies that may be, or may get there yet
-	full       int               // owners without room on their disks, in the present round
+	full       []string          // owners without room on their disks, in the present round
 	overloaded bool
 	again      []placement.Owner // to be sent to: at first all, then those that refused
 }
@@ -47,7 +47,7 @@ func (s *storing) once() error {
 	case len(s.holders)+len(targets) < s.o.w:
 		return errTimeUp
 	}
-	s.overloaded, s.full, s.again = false, 0, targets
+	s.overloaded, s.full, s.again = false, nil, targets
 	req := &wire.Request{Op: s.op, Config: s.o.config, Key: s.rec.Key, Record: s.rec, Base: s.base, Queried: s.queried}
 	replies := make(chan wire.Reply, len(targets))
 	pending := s.send(req, replies)
@@ -133,8 +133,8 @@ func (s *storing) take(r wire.Reply) {
 		s.moved = r.Response.Config
 		s.beaten = append(s.beaten, r.Node)
 		return
-	case r.Response.Status == wire.Full:
-		s.full++
+	case r.Response.Status == wire.Full && !slices.Contains(s.full, r.Node): // it may have been asked again
+		s.full = append(s.full, r.Node)
 	case r.Response.Status == wire.Overloaded:
 		s.overloaded = true
 	}
@@ -167,7 +167,7 @@ func (s *storing) superseded(r wire.Reply) {
 // refused, with the same version.
 func (s *storing) missed() error {
 	// Trying again would add to the load, and no disk gets room within a request's time.
-	if s.overloaded || s.full > len(s.o.owners)-s.o.w {
+	if s.overloaded || len(s.full) > len(s.o.owners)-s.o.w {
 		return errTimeUp
 	}
 	config := s.o.config
