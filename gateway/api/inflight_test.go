@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"ringkv/gateway/api/apitest"
 	"ringkv/gateway/coordinator"
@@ -118,5 +120,29 @@ func TestPanicIsAnError(t *testing.T) {
 	w := do(h, "PUT /kv/a", text("v"))
 	if p := problemIn(t, w); w.Code != 500 || p.Error != "internal" || p.Outcome != "unknown" {
 		t.Errorf("PUT into a bug = %d %+v, want 500 internal with outcome unknown", w.Code, p)
+	}
+}
+
+// Whoever panics with half of its answer out has the connection cut, and is counted all the same.
+func TestPanicBehindTheHeadIsCounted(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	r := NewRouter(reg, quiet())
+	r.Get("/half", func(c *gin.Context) Outcome {
+		Text(c, http.StatusOK, "half")
+		panic("a bug")
+	})
+	func() {
+		defer func() {
+			if p := recover(); p != http.ErrAbortHandler {
+				t.Errorf("the handler panics with %v, want that the connection is cut", p)
+			}
+		}()
+		do(r, "GET /half", nil)
+	}()
+	if got := gauge(t, reg, "ringkv_http_inflight_requests"); got != 0 {
+		t.Errorf("%v requests are under way behind it, want none", got)
+	}
+	if got := testutil.ToFloat64(r.metrics.requests.WithLabelValues("/half", "GET", Internal.String())); got != 1 {
+		t.Errorf("it was counted %v times as an error, want once", got)
 	}
 }

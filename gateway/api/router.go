@@ -73,12 +73,14 @@ func (r *Router) wrap(route, method string, h Handler) gin.HandlerFunc {
 		start := time.Now()
 		outcome := Internal
 		inflight.Inc()
+		defer func() { // comes last, even where recovered panics again
+			inflight.Dec()
+			m.done(outcome, time.Since(start))
+		}()
 		defer func() {
 			if p := recover(); p != nil {
 				r.recovered(c, p)
 			}
-			inflight.Dec()
-			m.done(outcome, time.Since(start))
 		}()
 		outcome = h(c)
 	}
