@@ -15,7 +15,7 @@ func run(cfg config, w io.Writer, signals <-chan os.Signal) error {
 	out := &terminal{w: w}
 	probe := newProber()
 	if cfg.await != "" {
-		return await(cfg, probe, out)
+		return await(cfg, probe, out, signals)
 	}
 	notes, err := openLedger(cfg.data)
 	if err != nil {
@@ -144,12 +144,17 @@ func attend(g *group, out *terminal, signals <-chan os.Signal) error {
 	}
 }
 
-// await is what `make up` uses: it waits for gateways that others started.
-func await(cfg config, probe prober, out *terminal) error {
+// await is what `make up` uses: it waits for gateways that others started. errStopped if a signal comes first.
+func await(cfg config, probe prober, out *terminal, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cfg.ready)
 	defer cancel()
+	nobody := newGroup(out, 0) // nothing was started that could end
 	for gateway := range strings.SplitSeq(cfg.await, ",") {
-		if err := probe.awaitService(ctx, gateway); err != nil {
+		err := nobody.unlessExit(ctx, signals, func(ctx context.Context) error { return probe.awaitService(ctx, gateway) })
+		switch {
+		case errors.Is(err, errStopped):
+			return err
+		case err != nil:
 			return fmt.Errorf("not ready after %v: %w\n  %s", cfg.ready, err, probe.state("http://"+gateway+"/readyz"))
 		}
 		out.printf("a write and a read pass through http://%s\n", gateway)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -164,5 +165,15 @@ func TestAwaitStartsNothing(t *testing.T) {
 	}
 	if err := run(config{await: cfg.gateway(), ready: 100 * time.Millisecond}, waiting, nil); err == nil || !strings.Contains(err.Error(), "not ready after 100ms") {
 		t.Errorf("run(-await) = %v, want that it is not ready", err)
+	}
+}
+
+func TestASignalEndsAwait(t *testing.T) {
+	signals := make(chan os.Signal, 1)
+	signals <- os.Interrupt
+	began := time.Now()
+	err := run(config{await: "127.0.0.1:1", ready: 20 * time.Second}, &strings.Builder{}, signals)
+	if !errors.Is(err, errStopped) || time.Since(began) > 10*time.Second {
+		t.Errorf("run(-await) = %v after %v, want %v at once", err, time.Since(began), errStopped)
 	}
 }
