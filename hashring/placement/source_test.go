@@ -88,3 +88,31 @@ func TestNotKnowingWhoPassesIsAnOutage(t *testing.T) {
 	refuse.Store(true)
 	eventually(t, "an outage", func() bool { return !source.Outage().IsZero() })
 }
+
+func TestAListIsAskedWithTheJitterGiven(t *testing.T) {
+	drawn := make(chan struct{}, 1)
+	random := func() float64 {
+		select {
+		case drawn <- struct{}{}:
+		default:
+		}
+		return 0.5
+	}
+	source, err := FromList([]string{"127.0.0.1:1"}, SourceOptions{Replicas: 1, Log: quiet(), Random: random})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- source.Run(ctx) }()
+	select {
+	case <-drawn:
+	case <-ctx.Done():
+		t.Error("the list was asked without it")
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
