@@ -1,5 +1,5 @@
 // Package settings is what the flags of both programs have in common: kinds of values, the environment twins, the
-// checks, and the logger and listener that they describe.
+// checks, the logger and the address to advertise that they describe, and the main that goes by them.
 package settings
 
 import (
