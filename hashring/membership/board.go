@@ -50,11 +50,11 @@ func (b *board) touch() {
 	b.contact.Store(&now)
 }
 
-// publish shows members (sorted) if they differ from those shown, and reports whether they did.
-func (b *board) publish(members []Member, index uint64, log *slog.Logger) bool {
+// publish shows members (sorted) if they differ from those shown.
+func (b *board) publish(members []Member, index uint64, log *slog.Logger) {
 	old := b.latest.Load()
 	if old != nil && slices.Equal(old.Members, members) {
-		return false
+		return
 	}
 	b.latest.Store(&Snapshot{Members: members, Index: index, Changed: time.Now()})
 	if old == nil {
@@ -70,7 +70,6 @@ func (b *board) publish(members []Member, index uint64, log *slog.Logger) bool {
 		default: // one is waiting there already
 		}
 	}
-	return true
 }
 
 func logChange(log *slog.Logger, old, now []Member, index uint64) {
