@@ -181,20 +181,6 @@ func (d *Document) Has(id, disk string) bool {
 	return ok && n.Disk == disk
 }
 
-// NodesAt returns the nodes of a generation, the present or one in the log, nil if it is in neither. It is how the disk of an owner in
-// one of History's configs is found.
-func (d *Document) NodesAt(generation uint64) []Node {
-	if generation == d.Generation {
-		return d.Nodes
-	}
-	for _, e := range d.Log {
-		if e.Generation == generation {
-			return e.Nodes
-		}
-	}
-	return nil
-}
-
 // Same reports whether d and o place data alike at the same generation; why and the log may differ.
 func (d *Document) Same(o *Document) bool {
 	return d.Generation == o.Generation && d.Replicas == o.Replicas && slices.Equal(d.Nodes, o.Nodes) &&
