@@ -22,7 +22,6 @@ const (
 	MaxGeneration = 1<<53 - 1
 
 	maxName     = 255
-	maxWeight   = 65535
 	maxReplicas = 255
 	maxLog      = 128
 	maxWhy      = 2048
@@ -160,8 +159,8 @@ func (n Node) Validate() error {
 			return fmt.Errorf("%q is longer than %d bytes or not printable text: no id, zone or disk of a node", s[:min(len(s), 64)], maxName)
 		}
 	}
-	if n.Weight < 1 || n.Weight > maxWeight {
-		return fmt.Errorf("weight of %q is %d, must be 1 to %d", n.ID, n.Weight, maxWeight)
+	if n.Weight < 1 || n.Weight > hashring.MaxWeight {
+		return fmt.Errorf("weight of %q is %d, must be 1 to %d", n.ID, n.Weight, hashring.MaxWeight)
 	}
 	return nil
 }
