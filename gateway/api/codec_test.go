@@ -27,7 +27,7 @@ func FuzzKey(f *testing.F) {
 	fake := apitest.NewFake()
 	h := newTestRouter(f, fake, Limits{})
 	f.Fuzz(func(t *testing.T, key string) {
-		_, bad := CheckKey(key)
+		_, bad := checkKey(key)
 		for _, path := range []string{url.PathEscape(key), strings.ReplaceAll(url.PathEscape(key), "%2F", "/")} {
 			r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET /kv/" + path + " HTTP/1.1\r\nHost: x\r\n\r\n")))
 			if err != nil {

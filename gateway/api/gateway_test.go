@@ -93,7 +93,7 @@ func FuzzProblem(f *testing.F) {
 	f.Add(strings.Repeat(`"`, MaxKey), strings.Repeat("\x00", 2000))
 	f.Add(strings.Repeat("é", 300), strings.Repeat("é\xff", 500))
 	f.Fuzz(func(t *testing.T, key, detail string) {
-		if _, bad := CheckKey(key); bad != nil {
+		if _, bad := checkKey(key); bad != nil {
 			return
 		}
 		for o := BadKey; o < outcomes; o++ {

@@ -15,12 +15,12 @@ const MaxKey = 1024
 func PathKey(r *http.Request, prefix string) (string, *Problem) {
 	// URL.Path is the path as it was sent, decoded once, and never cleaned. The prefix holds nothing to be decoded, so
 	// that it is as long here as it was there.
-	return CheckKey(r.URL.Path[len(prefix):])
+	return checkKey(r.URL.Path[len(prefix):])
 }
 
-// CheckKey returns key if it may be one: 1 to MaxKey bytes of UTF-8 without control characters, of which no segment
+// checkKey returns key if it may be one: 1 to MaxKey bytes of UTF-8 without control characters, of which no segment
 // between slashes is "." or "..".
-func CheckKey(key string) (string, *Problem) {
+func checkKey(key string) (string, *Problem) {
 	switch {
 	case key == "":
 		return "", &Problem{Outcome: BadKey, Detail: "the key is empty: name one behind /kv/"}

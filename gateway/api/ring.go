@@ -78,7 +78,7 @@ func (g *Gateway) owners(c *gin.Context) Outcome {
 	if given == "" {
 		return Fail(c, Problem{Outcome: BadKey, Detail: "name a key: /ring/owners?key=mykey1"})
 	}
-	key, bad := CheckKey(given)
+	key, bad := checkKey(given)
 	if bad != nil {
 		return Fail(c, *bad)
 	}
