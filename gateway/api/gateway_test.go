@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,10 @@ func TestHealthPageIsBounded(t *testing.T) {
 	}
 	if again := p.text(); again != got {
 		t.Errorf("page changed from %q to %q", got, again)
+	}
+	p.Lines = slices.Repeat([]string{strings.Repeat("v", 1000)}, 10) // more than there is room for
+	if got := p.text(); len(got) >= 1024 || !strings.HasSuffix(got, "v…\n") {
+		t.Errorf("page of %d bytes: %q, want whole lines, as far as there is room", len(got), got)
 	}
 }
 

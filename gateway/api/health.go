@@ -65,7 +65,7 @@ func (p HealthPage) text() string {
 	return b.String()
 }
 
-// line returns s as one line of 300 bytes at most, or what stands for it when it is empty.
+// line returns s, clipped to 300 bytes, as one line, or what stands for it when it is empty.
 func line(s, empty string) string {
 	if s == "" {
 		s = empty

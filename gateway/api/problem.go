@@ -76,7 +76,7 @@ func (p Problem) append(b []byte) []byte {
 	return slices.Insert(b, keyAt, member...)
 }
 
-// clip returns s, or as much of its beginning as takes no more than room bytes within a JSON string.
+// clip returns s, or as much of its beginning as takes no more than room bytes within a JSON string, and … behind that.
 func clip(s string, room int) string {
 	s = strings.ToValidUTF8(s, "?")
 	for i, r := range s {
