@@ -21,7 +21,15 @@ const (
 type standing struct {
 	Generation uint64 `json:"generation"`       // that it goes by
 	Unsettled  int    `json:"slots_unsettled"`  // slots that it should hold and doesn't hold everything of
-	Oldest     uint64 `json:"oldest_unsettled"` // the oldest generation that it is on its way into
+	Oldest     uint64 `json:"oldest_unsettled"` // the oldest generation that it is on its way into; Generation if it is in none
+}
+
+// into returns the oldest generation that the node has yet to hold everything of.
+func (s standing) into() uint64 {
+	if s.Unsettled == 0 {
+		return s.Generation + 1
+	}
+	return s.Oldest
 }
 
 // moves knows the move under way. Only the nodes do, so they are asked, when somebody wants to know.
@@ -89,7 +97,7 @@ func moveOf(view *placement.View, standings map[string]standing) *api.Move {
 		}
 		move.Waiting = append(move.Waiting, n.ID)
 		if answered {
-			oldest = min(oldest, s.Oldest)
+			oldest = min(oldest, s.into())
 		}
 	}
 	if len(move.Waiting) == 0 {

@@ -66,6 +66,7 @@ func TestMoveOf(t *testing.T) {
 		{"one that is away isn't counted", away, map[string]standing{"d": settled, "e": {1, 512, 1}}, "0 to 1: 1536 of 2048, 0.750, [e]"},
 		{"all that pass hold everything", away, map[string]standing{"d": settled, "e": settled}, "nothing"},
 		{"the one before isn't done either", twice, map[string]standing{"g": {2, 0, 2}, "h": {2, 24, 1}, "i": {2, 0, 2}}, "0 to 2: 3048 of 3072, 0.992, [h]"},
+		{"none has taken it yet, and all hold what was before", twice, map[string]standing{"g": settled, "h": settled, "i": settled}, "1 to 2: 0 of 3072, 0.000, [g h i]"},
 		{"more than there is", changed, map[string]standing{"d": settled, "e": settled, "f": {1, 9999, 1}}, "0 to 1: 2048 of 3072, 0.666, [f]"},
 	} {
 		got := "nothing"
