@@ -139,7 +139,11 @@ func TestNodeClient(t *testing.T) {
 		"a redirect":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, standing{}, true},
 		"junk":         {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, standing{}, true},
 		"a flood":      {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat(" ", maxMoveBody)+"{}") }, standing{}, true},
-		"no answer":    {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, standing{}, true},
+		"a flood of headers": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X", strings.Repeat("x", 64<<10))
+			fmt.Fprint(w, `{"generation":4}`)
+		}, standing{}, true},
+		"no answer": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, standing{}, true},
 	} {
 		answer = tt.answer
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -12,15 +12,18 @@ import (
 	"ringkv/hashring/placement"
 )
 
-// maxMoveBody bounds a node's answer, in bytes.
-const maxMoveBody = 4 << 10
+// What bounds a node's answer, in bytes.
+const (
+	maxMoveHeaders = 16 << 10
+	maxMoveBody    = 4 << 10
+)
 
 // nodeClient asks nodes. It uses no proxy, follows no redirect and un-gzips nothing.
 type nodeClient struct{ http *http.Client }
 
 func newNodeClient() nodeClient {
 	return nodeClient{&http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxMoveHeaders},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
