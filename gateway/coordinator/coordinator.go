@@ -1,8 +1,8 @@
 // Package coordinator carries out one read or write over the owners of a key, so that what it answers is linearizable key
 // by key. It knows nothing of HTTP, Consul or sockets.
 //
-// A write goes to all owners at once, under a version of the clock; where it meets another, it is tried again above that. While an owner says nothing,
-// it takes two steps: it asks a quorum which versions they hold, and stamps a later one. A read asks a quorum, and returns the newest record only once a write quorum holds exactly that one,
+// A write goes to all owners at once, under a version of the clock; where it meets another, it is tried again above that. While an owner is away, says nothing
+// or takes nothing, it takes two steps: it asks a quorum which versions they hold, and stamps a later one. A read asks a quorum, and returns the newest record only once a write quorum holds exactly that one,
 // writing it back where it is missing. A conditional write is Paxos on the same records: a majority promises a ballot, and what is accepted under
 // it is derived from what they hold. All talk to the owners of one config of the slot at a time; an owner that has promised a
 // later one says so, and the operation goes on there.
