@@ -314,6 +314,28 @@ func TestOverloadIsAnsweredAtOnce(t *testing.T) {
 	})
 }
 
+// An owner that is overloaded isn't asked again, and the others are, whoever of them refuses first.
+func TestOverloadOfOneIsNotThatOfOthers(t *testing.T) {
+	for name, delay := range map[string]time.Duration{"before it": 0, "after it": 5 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			inCluster(t, func(t *testing.T, c *cluster) {
+				co := c.coordinator(1, 0, coordinator.Options{})
+				c.set("a", func(n *testNode) { n.delay = 100 * time.Millisecond })
+				c.set("b", func(n *testNode) { n.delay = 2 * time.Millisecond })
+				c.nodes["b"].refuseWrites(wire.Overloaded)
+				c.set("c", func(n *testNode) { n.delay = delay })
+				c.nodes["c"].refuseWrites(wire.NotReady)
+				time.AfterFunc(20*time.Millisecond, func() { c.nodes["c"].refuseWrites(0) })
+				mustPut(t, co, "k", "v")
+				c.messages.Wait()
+				if n := c.nodes["b"].got[wire.OpWrite]; n != 1 {
+					t.Errorf("b is overloaded and was asked %d times, want once", n)
+				}
+			})
+		})
+	}
+}
+
 func TestTransientRefusalIsTriedAgain(t *testing.T) {
 	inCluster(t, func(t *testing.T, c *cluster) {
 		co := c.coordinator(1, 0, coordinator.Options{})

@@ -142,7 +142,7 @@ func (s *storing) take(r wire.Reply) {
 		s.o.c.refusers.note(r.Node, wary)
 	}
 	s.o.noteReply(r)
-	if !s.overloaded {
+	if r.Response.Status != wire.Overloaded {
 		s.again = s.o.appendOwner(s.again, r.Node)
 	}
 }
