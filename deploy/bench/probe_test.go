@@ -59,13 +59,16 @@ func TestProbeSeesRefusals(t *testing.T) {
 	server := httptest.NewServer(&store{status: http.StatusServiceUnavailable})
 	answers := newProbe().run(t.Context(), server.URL+"/kv/", allValues(10)[0], 50*time.Millisecond)
 	server.Close()
+	if len(answers) == 0 {
+		t.Fatal("no answers")
+	}
 	for _, a := range answers {
 		if !a.refusal() || a.good() || a.failure() != a.method+" was answered 503: " {
 			t.Errorf("answer = %+v, want a refusal", a)
 		}
 	}
 	answers = newProbe().run(t.Context(), server.URL+"/kv/", allValues(10)[0], 50*time.Millisecond)
-	if got := trialOf(load{requests: 5, refused: 1, broken: 1}, answers, time.Time{}, time.Time{}, time.Time{}); got.failed != 2+len(answers) || got.requests != 5+len(answers) {
+	if got := trialOf(load{requests: 5, refused: 1, broken: 1}, answers, time.Time{}, time.Time{}, time.Time{}); len(answers) == 0 || got.failed != 2+len(answers) || got.requests != 5+len(answers) {
 		t.Errorf("trial of a server that is gone = %+v, want all %d requests failed", got, len(answers))
 	}
 }
