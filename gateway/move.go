@@ -51,7 +51,11 @@ func (m *moves) of(ctx context.Context, view *placement.View) *api.Move {
 	if len(view.Document().Log) == 0 {
 		return nil
 	}
-	m.turn <- struct{}{} // for no longer than moveTimeout
+	select {
+	case m.turn <- struct{}{}: // for no longer than moveTimeout each, of those who came before with views of their own
+	case <-ctx.Done():
+		return nil // nobody reads the answer
+	}
 	defer func() { <-m.turn }()
 	if m.view != view || time.Since(m.at) >= moveFresh {
 		standings := m.askAll(ctx, view.Nodes())
