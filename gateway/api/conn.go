@@ -30,7 +30,7 @@ func (c *conn) note(s http.ConnState) {
 	case http.StateNew, http.StateIdle:
 		c.pathEnded, c.answering = false, false
 		c.idleSince.Store(time.Now().UnixNano())
-		c.of.idle()
+		c.of.wake()
 	default:
 		c.idleSince.Store(0)
 	}

@@ -97,11 +97,11 @@ func (l *listener) gone(c *conn) {
 	l.mu.Lock()
 	delete(l.open, c)
 	l.mu.Unlock()
-	l.idle()
+	l.wake()
 }
 
-// idle wakes Accept, if it waits.
-func (l *listener) idle() {
+// wake lets Accept look again for room, if it waits.
+func (l *listener) wake() {
 	select {
 	case l.room <- struct{}{}:
 	default:
