@@ -80,6 +80,7 @@ func (p probe) run(ctx context.Context, url string, v values, long time.Duration
 		})
 	}
 	_ = group.Wait() // no error is ever returned
+	p.client.CloseIdleConnections()
 	close(requests)
 	var all []answer
 	for a := range requests {

@@ -22,10 +22,13 @@ func run(interrupt context.Context, cfg config, out, progress io.Writer) (err er
 	ctx, lost := context.WithCancelCause(interrupt)
 	c := &crew{dir: dir, lost: lost}
 	defer func() {
-		if ctx.Err() != nil {
+		switch {
+		case interrupt.Err() != nil:
+			err = errStopped
+		case ctx.Err() != nil:
 			err = context.Cause(ctx) // and not what came of it
 		}
-		err = cleanUp(dir, interrupt.Err() != nil, errors.Join(err, c.stop()))
+		err = cleanUp(dir, err, c.stop())
 	}()
 	g, err := newGenerator(programs.wrk, dir)
 	if err != nil {
@@ -69,16 +72,14 @@ func newDirectory() (string, error) {
 	return os.MkdirTemp("data", "bench-")
 }
 
-// cleanUp removes the directory, unless its logs may tell why something failed.
-func cleanUp(dir string, interrupted bool, err error) error {
-	switch {
-	case interrupted:
-		return errors.Join(errors.New("stopped before the end"), os.RemoveAll(dir))
-	case err == nil:
-		return os.RemoveAll(dir)
-	default:
-		return fmt.Errorf("%w (what the processes have logged is in %s)", err, dir)
+var errStopped = errors.New("stopped before the end")
+
+// cleanUp removes the directory, unless its logs may tell why something failed, and returns what failed: the run, or the end of its processes.
+func cleanUp(dir string, run, end error) error {
+	if end == nil && (run == nil || run == errStopped) {
+		return errors.Join(run, os.RemoveAll(dir))
 	}
+	return fmt.Errorf("%w (what the processes have logged is in %s)", errors.Join(run, end), dir)
 }
 
 // bringUp starts the systems and returns when each serves; absent says which are left out, and why.
