@@ -9,7 +9,7 @@ import (
 	"ringkv/node/record"
 )
 
-// A tagList is what an If-Match or If-None-Match header names.
+// A tagList is what an If-Match or If-None-Match header names, of a write: what isn't valid refuses it. Reads are lenient, see matches.
 type tagList struct {
 	any  bool // "*": whatever is there
 	tags []entity

@@ -19,7 +19,7 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	quorum := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "ringkv_coordinator_quorum_seconds",
-		Help:    "Time until enough owners had answered, by operation.",
+		Help:    "Time until enough owners had answered a read, or stored a write; with the ballot of a conditional write, without the question that a delete asks first.",
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 15),
 	}, []string{"op"})
 	counter := func(name, help string) prometheus.Counter {
