@@ -55,6 +55,14 @@ func (c *conn) Close() error {
 	return c.closeErr
 }
 
+// CloseWrite lets the client know that nothing more will come, where the connection underneath can say so.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // Bare returns the connection underneath, for one who has taken this one over from net/http: net.Buffers go out in one call through a
 // *net.TCPConn only. This one has to be closed all the same, so that the listener knows.
 func (c *conn) Bare() net.Conn { return c.Conn }

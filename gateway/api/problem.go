@@ -33,11 +33,12 @@ func Fail(c *gin.Context, p Problem) Outcome {
 	case Overloaded, NoRing:
 		h["Retry-After"] = retryAfter
 	}
-	if bodyPending(c.Request) {
-		h["Connection"] = connectionClose
-	}
 	buf := takeBuffer()
 	*buf = p.append((*buf)[:0])
+	if bodyPending(c.Request) {
+		h["Connection"] = connectionClose
+		h["Content-Length"] = []string{strconv.Itoa(len(*buf))} // net/http finds it no more: part sends the answer before the handler ends
+	}
 	send(c, p.Outcome.Status(), *buf)
 	giveBuffer(buf)
 	return p.Outcome

@@ -76,6 +76,7 @@ func (r *Router) wrap(route, method string, h Handler) gin.HandlerFunc {
 		defer func() { // comes last, even where recovered panics again
 			inflight.Dec()
 			m.done(outcome, time.Since(start))
+			part(c)
 		}()
 		defer func() {
 			if p := recover(); p != nil {

@@ -304,3 +304,50 @@ func TestTimeForLargeValues(t *testing.T) {
 		}
 	})
 }
+
+// Some clients read nothing before they have sent all, far more than the buffers in between hold.
+func TestRefusalsReachClientsThatSendAllFirst(t *testing.T) {
+	closed := make(chan struct{}, 8)
+	addr := serve(t, newTestRouter(t, apitest.NewFake(), Limits{}), 8, func(s *http.Server) {
+		note := s.ConnState
+		s.ConnState = func(c net.Conn, state http.ConnState) {
+			note(c, state)
+			if state == http.StateClosed {
+				closed <- struct{}{}
+			}
+		}
+	})
+	const size = 8 << 20
+	for _, head := range []string{
+		"PUT /kv/a HTTP/1.1\r\n", "PUT /kv/a HTTP/1.1\r\nConnection: close\r\n", "PUT /kv/.. HTTP/1.1\r\nConnection: close\r\n", "POST /kv/a HTTP/1.0\r\n", "DELETE /kv/a HTTP/1.1\r\n",
+	} {
+		c := dial(t, addr)
+		body := strings.NewReader(strings.Repeat("v", size))
+		if _, err := io.Copy(c, io.MultiReader(strings.NewReader(fmt.Sprintf("%sHost: x\r\nContent-Length: %d\r\n\r\n", head, size)), body)); err != nil {
+			t.Errorf("%.30q: %v with %d bytes left to send", head, err, body.Len())
+		}
+		resp, err := readResponse(c)
+		if err != nil || resp.StatusCode < 400 {
+			t.Errorf("%.30q = %v, %v, want it refused", head, resp, err)
+		}
+		<-closed
+	}
+}
+
+// Whoever doesn't send the body, and reads until the connection ends, isn't left waiting.
+func TestRefusalsEndTheConnection(t *testing.T) {
+	addr := serve(t, newTestRouter(t, apitest.NewFake(), Limits{}), 8, nil)
+	for _, head := range []string{"PUT /kv/.. HTTP/1.1\r\nExpect: 100-continue\r\n", "PUT /kv/a?cas=1 HTTP/1.1\r\n", "POST /kv/a HTTP/1.1\r\n", "DELETE /kv/a HTTP/1.1\r\n"} {
+		c := dial(t, addr)
+		if err := c.SetDeadline(time.Now().Add(parting / 2)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, head+"Host: x\r\nContent-Length: 5\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		all, err := io.ReadAll(c)
+		if err != nil || !strings.Contains(string(all), "\r\nConnection: close\r\n") || !strings.HasSuffix(string(all), "}") || strings.Contains(string(all), "chunked") {
+			t.Errorf("%.40q = %q, %v, want a whole answer and its end", head, all, err)
+		}
+	}
+}
