@@ -2,11 +2,12 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 )
 
 // wantsRaw reports whether a reader asks for the bytes of the value in place of the envelope: by ?raw, or by an Accept
-// that has no room for JSON in it. Accept: */* alone, which is what curl sends, is no wish.
+// that has no room for JSON in it. Accept: */* alone, which is what curl sends, is no wish. What has q=0 is not wanted (RFC 9110, 12.4.2).
 func wantsRaw(r *http.Request) bool {
 	if r.URL.RawQuery != "" && hasParameter(r.URL.RawQuery, "raw") {
 		return true
@@ -16,17 +17,33 @@ func wantsRaw(r *http.Request) bool {
 		for list != "" {
 			var one string
 			one, list, _ = strings.Cut(list, ",")
-			one, _, _ = strings.Cut(one, ";")
-			switch one = strings.TrimSpace(one); {
+			one, parameters, _ := strings.Cut(one, ";")
+			one = strings.TrimSpace(one)
+			json, refused := isJSON(one), isRefused(parameters)
+			switch {
 			case one == "*/*", !strings.Contains(one, "/"): // the latter is no media type
-			case isJSON(one):
+			case json && !refused:
 				return false
-			default:
+			case json == refused: // bytes are wanted, or JSON isn't
 				asked = true
 			}
 		}
 	}
 	return asked
+}
+
+// isRefused reports whether the parameters of a media type give it the weight 0.
+func isRefused(parameters string) bool {
+	for parameters != "" {
+		var p string
+		p, parameters, _ = strings.Cut(parameters, ";")
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if strings.EqualFold(name, "q") {
+			weight, err := strconv.ParseFloat(value, 64)
+			return err == nil && weight == 0
+		}
+	}
+	return false
 }
 
 func isJSON(mediaType string) bool {
