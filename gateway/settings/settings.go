@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -35,7 +36,7 @@ func (b *Bytes) Set(text string) error {
 	return nil
 }
 
-// List is a flag's values with commas between them.
+// List is a flag's values with commas between them, none for an empty text.
 type List []string
 
 // String implements flag.Value.
@@ -48,6 +49,9 @@ func (l *List) Set(text string) error {
 		if part = strings.TrimSpace(part); part != "" {
 			*l = append(*l, part)
 		}
+	}
+	if len(*l) == 0 && text != "" {
+		return errors.New("want values with commas between them")
 	}
 	return nil
 }
@@ -120,15 +124,23 @@ func CheckListen(addr string) error {
 	if err != nil {
 		return fmt.Errorf("-addr %q: want host:port or :port", addr)
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
+	if _, err := net.LookupPort("tcp", port); err != nil || port == "" { // which net.Listen takes for 0
 		return fmt.Errorf("-addr %q: want a port from 1 to 65535, or 0 for any that is free", addr)
 	}
 	return nil
 }
 
+var hostForm = regexp.MustCompile(`^[\pL\pN._-]+$`)
+
 func isPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && n > 0
+}
+
+// isHost reports whether text is an address or can be a host's name: what else is in it would only fail later, in Consul or where it is dialled.
+func isHost(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil || hostForm.MatchString(text)
 }
 
 // maxAddr bounds an address, which with a fixed list is a node's id as well, and travels with each request.
@@ -144,7 +156,7 @@ func CheckDial(flag string, addrs ...string) error {
 			return fmt.Errorf("-%s: %.40q... is longer than %d bytes", flag, addr, maxAddr)
 		}
 		host, port, err := net.SplitHostPort(addr)
-		if err != nil || host == "" || !isPort(port) {
+		if err != nil || !isHost(host) || !isPort(port) {
 			return fmt.Errorf("-%s: %q is no host:port that others can dial", flag, addr)
 		}
 		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
