@@ -43,6 +43,13 @@ func hasParameter(query, name string) bool {
 	return false
 }
 
+// parameter returns the value of the first parameter of that name in the query, empty if there is none, or none that can be decoded. A
+// semicolon is part of a value, as it is of a key in the path; net/url by itself would leave the parameter out.
+func parameter(r *http.Request, name string) string {
+	values, _ := url.ParseQuery(strings.ReplaceAll(r.URL.RawQuery, ";", "%3B"))
+	return values.Get(name)
+}
+
 // matches reports whether one of the entity tags in a list is etag, or the list is "*" (RFC 9110, 13.1.1 and 13.1.2).
 // Weak tags count only when weak is set. What can't be read ends the list.
 func matches(lists []string, etag string, weak bool) bool {

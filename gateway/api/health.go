@@ -37,7 +37,7 @@ type HealthPage struct {
 func Health(page func() HealthPage) Handler {
 	return func(c *gin.Context) Outcome {
 		p := page()
-		if id := c.Query("node"); id != "" && id != p.ID {
+		if id := parameter(c.Request, "node"); id != "" && id != p.ID {
 			p.State, p.Reason = Failed, "another node is asked for: this is "+p.ID
 		}
 		if p.State != Ready {

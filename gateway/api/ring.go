@@ -74,7 +74,7 @@ func (g *Gateway) ring(c *gin.Context) Outcome {
 }
 
 func (g *Gateway) owners(c *gin.Context) Outcome {
-	given := c.Query("key")
+	given := parameter(c.Request, "key")
 	if given == "" {
 		return Fail(c, Problem{Outcome: BadKey, Detail: "name a key: /ring/owners?key=mykey1"})
 	}
