@@ -85,6 +85,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	if _, err := c.Conn.Write(parseError(b, c.pathEnded)); err != nil {
 		return 0, err
 	}
+	c.part(c.Conn) // net/http closes next
 	return len(b), nil
 }
 

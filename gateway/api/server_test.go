@@ -320,6 +320,7 @@ func TestRefusalsReachClientsThatSendAllFirst(t *testing.T) {
 	const size = 8 << 20
 	for _, head := range []string{
 		"PUT /kv/a HTTP/1.1\r\n", "PUT /kv/a HTTP/1.1\r\nConnection: close\r\n", "PUT /kv/.. HTTP/1.1\r\nConnection: close\r\n", "POST /kv/a HTTP/1.0\r\n", "DELETE /kv/a HTTP/1.1\r\n",
+		"PUT /kv/%zz HTTP/1.1\r\n", "PUT /kv/a HTTP/1.1\r\nTransfer-Encoding: gzip\r\n", "PUT /kv/a HTTP/1.1\r\nExpect: nothing\r\n",
 	} {
 		c := dial(t, addr)
 		body := strings.NewReader(strings.Repeat("v", size))
@@ -329,6 +330,9 @@ func TestRefusalsReachClientsThatSendAllFirst(t *testing.T) {
 		resp, err := readResponse(c)
 		if err != nil || resp.StatusCode < 400 {
 			t.Errorf("%.30q = %v, %v, want it refused", head, resp, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
 		}
 		<-closed
 	}
