@@ -102,5 +102,9 @@ func notFound(c *gin.Context) Outcome {
 }
 
 func methodNotAllowed(c *gin.Context) Outcome {
-	return Fail(c, Problem{Outcome: MethodNotAllowed, Detail: "this path takes other methods: see Allow"})
+	p := Problem{Outcome: MethodNotAllowed, Detail: "this path takes other methods: see Allow"}
+	if strings.HasPrefix(c.Request.URL.EscapedPath(), kvPrefix) {
+		p.Key, _ = PathKey(c.Request, kvPrefix) // empty where it isn't valid
+	}
+	return Fail(c, p)
 }

@@ -29,7 +29,7 @@ type row struct {
 	status  []int  // any of these
 	err     string // the `error` in the body, "" where there is none
 	allow   string // the methods in Allow
-	key     string // a GET or PUT that succeeds is about this key
+	key     string // the answer is about this key
 	value   string // a PUT that succeeds stores this
 	closes  bool   // the connection ends with the answer
 	goOn    bool   // the server says "100 Continue" first

@@ -54,8 +54,10 @@ func methodRows() []row {
 	var rows []row
 	for _, method := range []string{"POST", "PATCH", "TRACE", "OPTIONS", "CONNECT", "get", "Put", "PROPFIND", "M-SEARCH"} {
 		rows = append(rows, row{name: "method " + method, request: method + " /kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nv",
-			status: []int{405}, err: "method_not_allowed", allow: "GET, HEAD, PUT, DELETE"})
+			status: []int{405}, err: "method_not_allowed", allow: "GET, HEAD, PUT, DELETE", key: "a"})
 	}
+	rows = append(rows, row{name: "method POST of what is no key", request: "POST /kv/.. HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+		status: []int{405}, err: "method_not_allowed", allow: "GET, HEAD, PUT, DELETE"})
 	plain := func(name, request string, err string, status ...int) {
 		rows = append(rows, row{name: name, request: request, status: status, err: err})
 	}
