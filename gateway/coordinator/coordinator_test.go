@@ -532,6 +532,9 @@ func TestNoRing(t *testing.T) {
 		c.view.Store(nil)
 		_, err := co.Get(t.Context(), "k", coordinator.ReadOptions{})
 		wantError(t, err, coordinator.ErrNoRing, true)
+		if !strings.Contains(err.Error(), "/health-check") { // a -replicas that differs, say, keeps the ring away for good
+			t.Errorf("%v, want to be sent to /health-check", err)
+		}
 		_, err = co.Put(t.Context(), "k", nil, "")
 		wantError(t, err, coordinator.ErrNoRing, true)
 	})

@@ -48,7 +48,7 @@ func (c *Coordinator) begin(ctx context.Context, key string) (*operation, error)
 func (o *operation) refresh() error {
 	view := o.c.view()
 	if view == nil {
-		return &Error{Err: ErrNoRing, None: true, Detail: "it isn't known yet which nodes there are: wait for the first ones to pass their checks"}
+		return &Error{Err: ErrNoRing, None: true, Detail: "it isn't known yet which nodes there are: wait for the first ones to pass their checks, unless /health-check names another reason"}
 	}
 	slot := view.Slot(o.key)
 	config, owners := view.Config(slot), view.Owners(slot)
@@ -58,7 +58,7 @@ func (o *operation) refresh() error {
 	o.config, o.owners = config, owners
 	o.w, o.r = o.c.quorums(len(owners))
 	if len(owners) == 0 {
-		return &Error{Err: ErrNoRing, None: true, Detail: "the ring has no nodes yet: wait for the first ones to pass their checks"}
+		return &Error{Err: ErrNoRing, None: true, Detail: "the ring has no nodes yet: wait for the first ones to pass their checks, unless /health-check names another reason"}
 	}
 	return nil
 }
