@@ -176,7 +176,7 @@ func (n *node) watchDisk(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// checkDisk waits for the disk no longer than its patience lasts, and takes the answer of one that was late the next time. A full disk is
+// checkDisk waits for the disk no longer than its patience lasts; of a sync that fails later than that, the next call tells. A full disk is
 // no reason to leave the ring: it answers, it refuses writes clearly, and what it holds is to be read. Disks of one cluster tend to
 // run full together.
 func checkDisk(ctx context.Context, s store.Store) error {

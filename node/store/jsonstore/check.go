@@ -24,7 +24,7 @@ type probe struct {
 
 var errBusy = errors.New("the disk hasn't answered the last check yet")
 
-// Check implements store.Store. A sync that fails here fails the store: it is the same disk.
+// Check implements store.Store. A sync that fails here fails the store, even if it does so only after Check has given up on it: it is the same disk.
 func (s *Store) Check(ctx context.Context) error {
 	if err := s.mayWork(ctx); err != nil {
 		return err
@@ -36,13 +36,13 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	answer := make(chan error, 1)
 	go func() {
-		err := s.probe.write()
-		s.probe.end()
+		err := s.judgeCheck(s.probe.write())
+		s.probe.end() // after the store has failed, if it has: no other Check may sync that file again
 		answer <- err
 	}()
 	select {
 	case err := <-answer:
-		return s.judgeCheck(err)
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("check the disk: %w", ctx.Err())
 	}

@@ -248,3 +248,42 @@ func TestReadsGoOnWhileTheDiskHangs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestASyncOfACheckThatFailsLateCounts lets a Check give up on a sync that fails only then: the store has failed, and that file isn't synced again.
+func TestASyncOfACheckThatFailsLateCounts(t *testing.T) {
+	d := faulty.New()
+	s, err := Open(d, small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hung, release := make(chan struct{}), make(chan struct{})
+	syncs := 0
+	d.Before(func(op faulty.Op) error {
+		if op.Kind != "sync" || op.Name != probeName {
+			return nil
+		}
+		if syncs++; syncs > 1 {
+			t.Errorf("%s was synced again", op.Name)
+			return nil
+		}
+		hung <- struct{}{}
+		<-release
+		return syscall.EIO
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	checked := make(chan error, 1)
+	go func() { checked <- s.Check(ctx) }()
+	<-hung
+	cancel()
+	if err := <-checked; !errors.Is(err, context.Canceled) {
+		t.Errorf("Check while the disk hangs: %v, want %v", err, context.Canceled)
+	}
+	close(release)
+	s.probe.calls.Wait()
+	if err := s.Check(t.Context()); !errors.Is(err, store.ErrFailed) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("Check after the late failure: %v, want %v", err, store.ErrFailed)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
