@@ -3,6 +3,7 @@ package jsonstore
 import (
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -51,6 +52,36 @@ func TestDiskStaysInBounds(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestCompactionKeepsToItsRate, however long the lines are that it reads.
+func TestCompactionKeepsToItsRate(t *testing.T) {
+	for _, size := range []int{1 << 10, 1 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			o := Options{Node: "n1", Disk: "d1", SegmentBytes: 8 << 20, Manual: true, CompactRate: 1 << 20}
+			s, err := Open(faulty.New(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 10 << 20 / size { // half of the first segment is garbage by the end
+				r := record.Record{Key: scriptKey(i % max(1, 4<<20/size)), Version: record.Version{HLC: uint64(i + 1)}, Value: make([]byte, size)}
+				if err := s.Apply(store.Batch{Records: []record.Record{r}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			read, began := s.sealed()[0].size.Load(), time.Now()
+			if err := s.Compact(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			took, want := time.Since(began), time.Duration(float64(read)/float64(o.CompactRate)*float64(time.Second))
+			if took < want-time.Second || took > want+time.Second {
+				t.Errorf("values of %d bytes: compacting %d bytes took %v, want about %v", size, read, took, want)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 

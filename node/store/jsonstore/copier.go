@@ -124,15 +124,16 @@ func (c *copier) copyLine(seg *segment, l line, raw []byte, off int64) error {
 
 // wait keeps to the pace, for the sake of those who write meanwhile, unless there is so much garbage that they have to wait for room.
 func (c *copier) wait(ctx context.Context, read int) error {
-	c.read += read
-	if c.read < paceStep {
-		return nil
+	for c.read += read; c.read >= paceStep; c.read -= paceStep {
+		if c.s.behind() {
+			c.read = 0
+			return ctx.Err()
+		}
+		if err := c.pace.WaitN(ctx, paceStep); err != nil {
+			return err
+		}
 	}
-	c.read = 0
-	if c.s.behind() {
-		return ctx.Err()
-	}
-	return c.pace.WaitN(ctx, paceStep)
+	return nil
 }
 
 // behind reports whether the disk holds more than its share of garbage.
