@@ -45,8 +45,9 @@ type Leaver struct {
 	requested chan struct{} // closed once the node was asked to leave
 	left      chan struct{} // closed when it may stop
 
-	mu sync.Mutex // guards at
-	at *Leaving   // nil while it wasn't asked to leave
+	asking sync.Mutex // held by Ask
+	mu     sync.Mutex // guards at
+	at     *Leaving   // nil while it wasn't asked to leave
 }
 
 // New returns the leaver of a node; one that was asked before a restart goes on.
@@ -60,10 +61,9 @@ func New(o Options) *Leaver {
 
 // Ask makes the node leave; asked again it returns nil. What it returns an error for, it hasn't begun.
 func (l *Leaver) Ask() error {
-	l.mu.Lock()
-	asked := l.at != nil
-	l.mu.Unlock()
-	if asked {
+	l.asking.Lock()
+	defer l.asking.Unlock()
+	if l.At() != nil {
 		return nil
 	}
 	if err := l.o.Remember(false); err != nil {

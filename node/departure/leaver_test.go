@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,4 +169,29 @@ func TestLeavingTakesItsTime(t *testing.T) {
 		f.want(t, "left")
 		cancel()
 	})
+}
+
+// TestAskedByManyAtOnce: whatever keeps it in the data directory must not be called by two at the same time.
+func TestAskedByManyAtOnce(t *testing.T) {
+	f := newFarewell(t, false)
+	var remembered atomic.Int64
+	f.o.Remember = func(bool) error {
+		remembered.Add(1)
+		for range 1000 {
+			runtime.Gosched() // the others come in meanwhile
+		}
+		return nil
+	}
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			if err := f.Ask(); err != nil {
+				t.Errorf("Ask = %v, want nil", err)
+			}
+		})
+	}
+	asking.Wait()
+	if n := remembered.Load(); n != 1 {
+		t.Errorf("asked by eight at once, it was remembered %d times, want once", n)
+	}
 }
