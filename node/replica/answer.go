@@ -24,7 +24,7 @@ func keysOf(slot int, keys []string) bool {
 }
 
 // answerPull answers a peer that enters a config of the slot, once this node has promised that: from then on it acts in none
-// before it.
+// before it. It also answers one that had a version guarded, once that is durable.
 func (r *Replica) answerPull(req *wire.Request, respond func(wire.Response)) {
 	slot := slotOf(req)
 	for {

@@ -123,12 +123,10 @@ func (r *Replica) commit(items []*item) {
 			r.await(it.slot, it.req.Config, it.req, it.respond)
 		case it.req != nil && it.answer.Status == wire.OK && it.req.Op == wire.OpRead:
 			r.read(it.req, it.respond)
-		case it.req != nil && it.answer.Status == wire.OK && pulls(it.req.Op):
+		case it.req != nil && it.answer.Status == wire.OK && (pulls(it.req.Op) || it.req.Op == wire.OpGuard):
 			if !r.spawn(func() { r.answerPull(it.req, it.respond) }) { // a page takes long to look up, and many are asked for at a time
 				it.respond(stopping)
 			}
-		case it.req != nil && it.answer.Status == wire.OK && it.req.Op == wire.OpGuard:
-			r.answerGuard(it.req, it.respond)
 		default:
 			it.respond(it.answer)
 		}

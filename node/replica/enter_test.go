@@ -146,31 +146,36 @@ func TestAnswersAreOfTheConfigThatWasAsked(t *testing.T) {
 	}
 }
 
-// What a node that enters a config asks for takes a while to look up. Writes to other slots don't wait for that.
+// What other owners ask for takes a while to look up. Writes to other slots don't wait for that.
 func TestWritesDoNotWaitForPages(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		st := newStore()
-		f := start(t, st, true)
-		next := f.request(wire.OpPull, "k", record.Version{}, "")
-		next.Config = later(1, "x", "y", "z")
-		release := make(chan struct{})
-		var once sync.Once
-		st.looked = func() { once.Do(func() { <-release }) }
-		page := f.send(next)
-		synctest.Wait()
-		select {
-		case resp := <-f.send(f.request(wire.OpWrite, "beside", ver(10), "ten")):
-			if resp.Status != wire.OK {
-				t.Errorf("write: %v (%s)", resp.Status, resp.Detail)
+	for _, op := range []wire.Op{wire.OpPull, wire.OpGuard} {
+		bubble(t, func(t *testing.T) {
+			st := newStore()
+			f := start(t, st, true)
+			f.step(step{prepare, 20, ok, 0}) // so that its record is looked up for any page
+			ask := &wire.Request{Op: op, Config: f.config("k"), Slot: hashring.SlotOf("k"), Ballot: ver(10), HeadOnly: true}
+			if op == wire.OpPull {
+				ask.Config = later(1, "x", "y", "z")
 			}
-		case <-time.After(time.Second): // fake time
-			t.Error("the write waits")
-		}
-		close(release)
-		if resp := <-page; resp.Status != wire.OK {
-			t.Errorf("pull: %v (%s)", resp.Status, resp.Detail)
-		}
-	})
+			release := make(chan struct{})
+			var once sync.Once
+			st.looked = func() { once.Do(func() { <-release }) }
+			page := f.send(ask)
+			synctest.Wait()
+			select {
+			case resp := <-f.send(f.request(wire.OpWrite, "beside", ver(10), "ten")):
+				if resp.Status != wire.OK {
+					t.Errorf("write: %v (%s)", resp.Status, resp.Detail)
+				}
+			case <-time.After(time.Second): // fake time
+				t.Errorf("the write waits for the page of op %d", op)
+			}
+			close(release)
+			if resp := <-page; resp.Status != wire.OK || len(resp.Pulled.Records) != 1 {
+				t.Errorf("op %d: %v (%s), want a page with one record: %+v", op, resp.Status, resp.Detail, resp.Pulled)
+			}
+		})
+	}
 }
 
 // While a pull is on its way the node promises a later config: what comes of the pull says nothing about that one.

@@ -77,19 +77,3 @@ func (r *Replica) tombstones(slot int, upTo record.Version) (n int) {
 	}
 	return n
 }
-
-// answerGuard answers with what this node holds up to the ballot, which it has durably guarded by now.
-func (r *Replica) answerGuard(req *wire.Request, respond func(wire.Response)) {
-	for {
-		s := r.slots[req.Slot].Load()
-		if verdict := r.promised(s, req.Config); verdict.Status != wire.OK {
-			respond(verdict)
-			return
-		}
-		resp := r.snapshot(req.Slot, s, req)
-		if r.slots[req.Slot].Load() == s { // else what was read may be of two moments
-			respond(resp)
-			return
-		}
-	}
-}
