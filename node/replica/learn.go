@@ -58,10 +58,10 @@ func (b *batch) learn(it *item) {
 	}
 }
 
-// Local returns what this node itself holds of key, whatever the others hold.
+// Local returns what this node itself holds of key, whatever the others hold. A ballot alone is nothing.
 func (r *Replica) Local(key string) (rec record.Record, slot int, ok bool, err error) {
 	rec, ok, err = r.store.Get(key)
-	return rec, hashring.SlotOf(key), ok, err
+	return rec, hashring.SlotOf(key), ok && !rec.Version.IsZero(), err
 }
 
 // Slots returns how many slots this node owns in the configs that it has promised, and how many of them it has not

@@ -128,6 +128,21 @@ func TestBallotsOutliveTheProcess(t *testing.T) {
 	})
 }
 
+// A ballot alone is no record: what this node holds of the key by itself is nothing.
+func TestLocalShowsNoBallotAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := start(t, newStore(), true)
+		f.step(step{prepare, 20, ok, 0})
+		if rec, _, held, err := f.Local("k"); held || err != nil {
+			t.Errorf("Local = %+v, %v, %v, want none", rec, held, err)
+		}
+		f.step(step{accept, 20, ok, 0})
+		if rec, _, held, err := f.Local("k"); !held || err != nil || string(rec.Value) != "20" {
+			t.Errorf("Local = %+v, %v, %v, want what was accepted", rec, held, err)
+		}
+	})
+}
+
 func TestBallotIsDurableBeforeItIsAnswered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		st := newStore()
