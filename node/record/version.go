@@ -58,13 +58,13 @@ func (v Version) AppendText(b []byte) []byte {
 // MarshalText implements encoding.TextMarshaler, with the text of String.
 func (v Version) MarshalText() ([]byte, error) { return v.AppendText(nil), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler. It returns ErrBadVersion for text that String doesn't write.
+// UnmarshalText implements encoding.TextUnmarshaler. It returns ErrBadVersion for what ParseVersion doesn't read.
 func (v *Version) UnmarshalText(text []byte) (err error) {
 	*v, err = ParseVersion(string(text))
 	return err
 }
 
-// ParseVersion reads the text that String writes.
+// ParseVersion reads the text that String writes, in capitals as well.
 func ParseVersion(s string) (Version, error) {
 	var raw [16]byte
 	if len(s) != textLen || s[16] != '-' {
