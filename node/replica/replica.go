@@ -3,7 +3,7 @@
 // keeps records.
 //
 // Every request names a config of its slot. A replica promises configs in order and durably, acts only in the one it has
-// promised last, and only where it has settled it: it then holds, with enough of the other owners, everything that was acknowledged before.
+// promised last, and only on keys that it has pulled there, or on all once it has settled that: it then holds everything that was acknowledged before.
 //
 // All changes pass through one committer: it takes what has gathered meanwhile, judges each request against what is stored
 // and what stands before it in the batch, makes the batch durable with one sync, and only then answers. So check and store

@@ -34,7 +34,7 @@ const (
 	OpGuard
 	// OpFloor tells an owner that has settled Config that all of them hold everything up to Ballot in Slot, so that tombstones up to there can go.
 	OpFloor
-	// OpSlot asks how a node stands to Slot, whatever it has promised: Settled, Floor and Digest of Pulled come back. Nodes ask it of each other.
+	// OpSlot asks how a node stands to Slot, whatever it has promised: all of Pulled comes back but for records, and of a long History the end. Nodes ask it of each other.
 	OpSlot
 	// OpFetch asks what OpPull asks, of Keys of Slot: for the whole records of those of them that the node holds and can read, as many as fit a page. Nothing
 	// follows from a key that doesn't come. Nodes ask it of each other.
