@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -21,15 +20,6 @@ const (
 	Any      Access = "any"
 	Off      Access = "off"
 )
-
-// ParseAccess returns the Access of that name.
-func ParseAccess(s string) (Access, error) {
-	switch a := Access(s); a {
-	case Loopback, Any, Off:
-		return a, nil
-	}
-	return "", fmt.Errorf("%q is none of %s, %s and %s", s, Loopback, Any, Off)
-}
 
 // allows reports whether a connection from remote, as in http.Request.RemoteAddr, has this access.
 func (a Access) allows(remote string) bool {

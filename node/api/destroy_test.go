@@ -98,14 +98,3 @@ func TestNoOtherPathDestroys(t *testing.T) {
 		}
 	}
 }
-
-func TestParseAccess(t *testing.T) {
-	for _, s := range []string{"loopback", "any", "off"} {
-		if a, err := ParseAccess(s); string(a) != s || err != nil {
-			t.Errorf("ParseAccess(%q) = %q, %v", s, a, err)
-		}
-	}
-	if _, err := ParseAccess("localhost"); err == nil {
-		t.Error(`ParseAccess("localhost") = nil error`)
-	}
-}
