@@ -86,14 +86,21 @@ func FuzzHint(f *testing.F) {
 	h.addSlot(kindState, 7, spot{1, 300, 50}, []byte(`{}`))
 	f.Add(h.encode())
 	f.Add([]byte(hintMagic))
+	nothing := hint{ident: h.ident, size: 500, newest: h.newest}
+	nothing.addRecord(entry{version: h.newest, spot: spot{1, 200, 0}}, []byte("key"))
+	f.Add(nothing.encode())
+	f.Add((&hint{ident: h.ident, size: -1}).encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, b := range [][]byte{b, withSum(b)} {
 			got, err := decodeHint(b)
 			if err != nil {
 				continue
 			}
+			if got.size < 0 {
+				t.Fatalf("it is of %d bytes", got.size)
+			}
 			if err := got.each(func(l *line, off, size uint32) {
-				if int64(off)+int64(size) > got.size || l.slot < 0 || l.slot >= hashring.Slots || l.kind == kindRecord && len(l.key) == 0 {
+				if size == 0 || int64(off)+int64(size) > got.size || l.slot < 0 || l.slot >= hashring.Slots || l.kind == kindRecord && len(l.key) == 0 {
 					t.Fatalf("item %+v at %d, %d bytes, of %d", l, off, size, got.size)
 				}
 			}); err != nil && !errors.Is(err, errHint) {

@@ -79,6 +79,9 @@ func decodeHint(b []byte) (*hint, error) {
 	h.sealed = b[24] == 1
 	h.newest = readVersion(b[25:])
 	h.items = b[41:]
+	if h.size < 0 {
+		return nil, errHint
+	}
 	return h, nil
 }
 
@@ -119,7 +122,7 @@ func (h *hint) each(fn func(l *line, off, size uint32)) error {
 		l := line{kind: b[0], headOK: true, ok: true}
 		off, size, n := binary.LittleEndian.Uint32(b[1:]), binary.LittleEndian.Uint32(b[5:]), int(binary.LittleEndian.Uint32(b[9:]))
 		b = b[itemFixed:]
-		if n > len(b) || int64(off)+int64(size) > h.size || !l.fromItem(b[:n]) {
+		if n > len(b) || size == 0 || int64(off)+int64(size) > h.size || !l.fromItem(b[:n]) {
 			return errHint
 		}
 		fn(&l, off, size)
