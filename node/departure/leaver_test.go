@@ -171,6 +171,26 @@ func TestLeavingTakesItsTime(t *testing.T) {
 	})
 }
 
+// A node that can't remember that it has left goes on serving: it would start again after that.
+func TestANodeThatCannotRememberHasNotLeft(t *testing.T) {
+	f := newFarewell(t, true)
+	f.unsettled = map[string]int{"a": 0, "b": 0, "c": 0}
+	f.o.Remember = func(bool) error { return errors.New("no space left") }
+	for range 3 {
+		if f.step(t.Context()) {
+			t.Fatalf("it has left: %+v", f.At())
+		}
+	}
+	f.want(t, "handing over")
+	if got := f.At().Detail; !strings.Contains(got, "no space left") {
+		t.Errorf("detail is %q, want why it can't", got)
+	}
+	f.o.Remember = func(bool) error { return nil }
+	if !f.step(t.Context()) {
+		t.Errorf("it hasn't left though it can: %+v", f.At())
+	}
+}
+
 // TestAskedByManyAtOnce: whatever keeps it in the data directory must not be called by two at the same time.
 func TestAskedByManyAtOnce(t *testing.T) {
 	f := newFarewell(t, false)
