@@ -172,18 +172,5 @@ func (w *witnesses) restorePage(ctx context.Context, pages map[string]*wire.Pull
 		return err
 	}
 	maps.DeleteFunc(keys, func(_ string, wanted bool) bool { return !wanted })
-	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(keys)), mendValues) {
-		var recs []record.Record
-		for _, key := range chunk {
-			rec, err := w.newest(ctx, key)
-			if err != nil {
-				return err
-			}
-			recs = append(recs, rec)
-		}
-		if err := w.store(ctx, recs); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.replace(ctx, slices.Sorted(maps.Keys(keys)))
 }

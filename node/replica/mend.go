@@ -9,7 +9,6 @@ import (
 
 	"ringkv/hashring"
 	"ringkv/hashring/placement"
-	"ringkv/node/record"
 	"ringkv/node/store"
 )
 
@@ -120,19 +119,5 @@ func (r *Replica) mend(ctx context.Context, slot int, keys []string) error {
 	if err != nil {
 		return err
 	}
-	slices.Sort(keys)
-	for chunk := range slices.Chunk(keys, mendValues) {
-		var recs []record.Record
-		for _, key := range chunk {
-			rec, err := w.newest(ctx, key)
-			if err != nil {
-				return err
-			}
-			recs = append(recs, rec)
-		}
-		if err := w.store(ctx, recs); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.replace(ctx, keys)
 }

@@ -45,7 +45,7 @@ func (r *Replica) pullWindow(ctx context.Context, slot int, config *placement.Co
 	if err := c.run(within); err != nil {
 		return w, cmp.Or(r.rest(ctx, time.Since(began)), err) // those who did answer have worked for it
 	}
-	w.end, w.more = c.end()
+	w.end, w.more = endOf(c.got)
 	w.floor = c.floor()
 	told, fetch, err := c.compare(w)
 	if err == nil && onlySame && (w.more || len(fetch) > 0) {
@@ -120,17 +120,4 @@ func (c *collection) same() bool {
 		}
 	}
 	return true
-}
-
-// end returns how far the pages that were collected reach: to the shortest one's end.
-func (c *collection) end() (end string, more bool) {
-	for _, got := range c.got {
-		if !got.More {
-			continue
-		}
-		if last := got.Records[len(got.Records)-1].Key; !more || last < end {
-			end, more = last, true
-		}
-	}
-	return end, more
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
@@ -71,6 +72,24 @@ func (w *witnesses) newest(ctx context.Context, key string) (record.Record, erro
 		best.Version, best.Deleted = w.guard, true
 	}
 	return best, nil
+}
+
+// replace puts the newest that the witnesses hold of keys in the place of what is here, some at a time.
+func (w *witnesses) replace(ctx context.Context, keys []string) error {
+	for chunk := range slices.Chunk(keys, mendValues) {
+		var recs []record.Record
+		for _, key := range chunk {
+			rec, err := w.newest(ctx, key)
+			if err != nil {
+				return err
+			}
+			recs = append(recs, rec)
+		}
+		if err := w.store(ctx, recs); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // store puts records in the place of damaged ones, under the guard.
