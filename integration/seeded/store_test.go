@@ -25,7 +25,7 @@ var storeBugs = []bug{
 	{"torn end taken for damage", "jsonstore/load.go", "		err = l.finishLast(from)\n", "		l.judge.finish()\n		err = l.finishLast(from)\n"},
 	{"torn end not cut", "jsonstore/load.go", "err := f.file.Truncate(good)", "err := error(nil)"},
 	{"damage in the middle taken for a torn end", "jsonstore/judge.go", "	j.concede()\n	j.write, j.of", "	j.held = j.held[:0]\n	j.write, j.of"},
-	{"last write of a failed disk trusted", "jsonstore/load.go", "	return l.rewrite(max(l.judge.start, from), good)", "	return nil"},
+	{"last write of a failed disk trusted", "jsonstore/load.go", "	return l.rewrite(start, good)", "	return nil"},
 	{"checksum ignored", "jsonstore/decode.go", "crc == crc32.Update(head, castagnoli, value)", "crc32.Update(head, castagnoli, value) != crc+1"},
 	{"older record served after damage", "jsonstore/index.go", "					t.flagLocked(i, flagUnsure, 0)\n", "					_ = i\n"},
 	{"damaged key answered with what was before", "jsonstore/load.go", "	if p.headOK {\n		l.s.observe", "	if p.ok {\n		l.s.observe"},

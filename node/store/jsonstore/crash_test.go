@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"ringkv/node/record"
+	"ringkv/node/store"
 	"ringkv/node/store/disk/faulty"
 )
 
@@ -84,6 +86,59 @@ func TestSurvivesPowerCutDuringRecovery(t *testing.T) {
 		return s.segments.close()
 	})
 	for _, s := range script(rng, 120) {
+		if err := r.do(s); err != nil {
+			t.Fatalf("step %+v: %v", s, err)
+		}
+	}
+	if states < 100 {
+		t.Errorf("only %d states were tried, want at least 100", states)
+	}
+}
+
+// TestSurvivesPowerCutAfterAKill kills the process before a change, and cuts the power while the next process opens what the system's cache holds, and once it has:
+// nothing that it took for durable may be gone.
+func TestSurvivesPowerCutAfterAKill(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 7))
+	d := faulty.New()
+	r := newRunner(d, small())
+	states := 0
+	d.Before(func(op faulty.Op) error {
+		if !op.Changes() || op.Kind == "write" && rng.IntN(4) > 0 {
+			return nil
+		}
+		cuts := 1
+		if op.Kind == "syncdir" { // what else it would have made durable are names, and they may come to the disk in any order
+			cuts = 8
+		}
+		killed := d.Clone()
+		killed.Before(func(next faulty.Op) error {
+			if next.Changes() {
+				why := fmt.Sprintf("kill before operation %d (%s %s), power cut at %d (%s %s)", op.N, op.Kind, op.Name, next.N, next.Kind, next.Name)
+				for range cuts {
+					verify(t, killed.PowerCut(faulty.KeepTorn, rng), r.options, r.possible(), why)
+					states++
+				}
+			}
+			return nil
+		})
+		o := r.options
+		o.At = nil
+		s, err := Open(killed, o)
+		if err != nil {
+			t.Fatalf("Open: %v", err)
+		}
+		why := fmt.Sprintf("kill before operation %d (%s %s)", op.N, op.Kind, op.Name)
+		held := wantOneOf(t, s, r.possible(), why)
+		verify(t, killed.PowerCut(faulty.KeepTorn, rng), r.options, []content{held}, why+", power cut once it is open")
+		killed.Before(nil)
+		next := store.Batch{Records: []record.Record{scriptRecord(rng, 1<<40)}}
+		if err := s.Apply(next); err != nil {
+			t.Fatalf("%s: Apply: %v", why, err)
+		}
+		verify(t, killed.PowerCut(faulty.KeepTorn, rng), r.options, []content{held.with(next)}, why+", power cut after one more record")
+		return s.segments.close()
+	})
+	for _, s := range script(rng, steps) {
 		if err := r.do(s); err != nil {
 			t.Fatalf("step %+v: %v", s, err)
 		}

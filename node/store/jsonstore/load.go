@@ -201,7 +201,11 @@ func (l *loader) finishLast(from int64) error {
 		l.s.options.At(PointRecoverCut)
 		return nil
 	}
-	return l.rewrite(max(l.judge.start, from), good)
+	start := max(l.judge.start, from)
+	if f.known && start == f.body { // the header may not have come to the disk either, if the process was killed when it made its first segment
+		start = 0
+	}
+	return l.rewrite(start, good)
 }
 
 // rewrite writes the last write once more. If its sync had failed, the kernel may show bytes that never came to the

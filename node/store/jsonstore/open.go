@@ -46,6 +46,10 @@ func (s *Store) open() error {
 	if err != nil || made {
 		return err
 	}
+	// It must not come to the disk before the first segment's name: whoever made that may have been killed just then.
+	if err := s.disk.SyncDir(); err != nil {
+		return fmt.Errorf("sync the directory: %w", err)
+	}
 	return disk.WriteFile(s.disk, madeFile, []byte(fmt.Sprintf("{\"engine\":\"json\",\"format\":%d,\"disk\":%q}\n", format, s.options.Disk)))
 }
 
@@ -68,9 +72,6 @@ func (s *Store) makeFirst() error {
 	s.segments.add(seg)
 	s.segments.swap(nil, seg)
 	s.active = seg
-	if err := s.disk.SyncDir(); err != nil {
-		return fmt.Errorf("sync the directory: %w", err)
-	}
 	return nil
 }
 
