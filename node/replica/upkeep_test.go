@@ -326,6 +326,27 @@ func TestLongSlotIsRepairedPageByPage(t *testing.T) {
 	})
 }
 
+// A slot that is written to all the time is never the same twice. What an owner lacks there comes all the same, only later.
+func TestSlotThatIsAlwaysWrittenToIsRepaired(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{Full: 2 * time.Minute}, "a", "b", "c")
+		time.Sleep(time.Minute) // fake time
+		busy := 0
+		for hashring.SlotOf(fmt.Sprint("busy", busy)) != hashring.SlotOf("k") {
+			busy++
+		}
+		s.write("k", s.at(0), "only here", "c")
+		for i := range 30 {
+			if i == 6 {
+				s.wantHeld("k", "", "a", "b") // else this shows nothing
+			}
+			s.write(fmt.Sprint("busy", busy), s.at(0), fmt.Sprint(i), "a", "b", "c")
+			time.Sleep(5 * time.Second)
+		}
+		s.wantHeld("k", "only here", "a", "b", "c")
+	})
+}
+
 // A node that was away has what it missed within a minute of its return, and those who stayed have what only it held.
 func TestNodeThatWasAwayCatchesUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
