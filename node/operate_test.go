@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	edge "ringkv/gateway/api"
 	"ringkv/hashring/membership/consultest"
+	"ringkv/node/keeper"
 )
 
 // An operated node runs as the program does, in this process.
@@ -171,4 +174,21 @@ func TestAnOperatorsDay(t *testing.T) {
 		code, text := c.call("GET", "/health-check", "")
 		return code == 503 && strings.Contains(text, "remove its data directory")
 	})
+}
+
+// An operator is told whether to ask again, to do something first, or to look what became of it.
+func TestRefusalsSayWhetherToAskAgain(t *testing.T) {
+	for _, c := range []struct {
+		err     error
+		outcome edge.Outcome
+		unknown bool
+	}{
+		{&keeper.Refusal{Reason: "start another node first"}, edge.Conflict, false},
+		{fmt.Errorf("leave: %w", &keeper.Refusal{Reason: "a move is under way", Later: true}), edge.NotReady, false},
+		{errors.New("Consul doesn't answer"), edge.NotReady, true},
+	} {
+		if p := refused(c.err); p.Outcome != c.outcome || p.Unknown != c.unknown || !strings.Contains(c.err.Error(), p.Detail) {
+			t.Errorf("refused(%v) = %+v, want %v, unknown: %v", c.err, *p, c.outcome, c.unknown)
+		}
+	}
 }

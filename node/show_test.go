@@ -25,6 +25,7 @@ func TestAFullDiskIsNoReasonToLeave(t *testing.T) {
 	}{
 		{nil, false},
 		{fmt.Errorf("%w: %w", store.ErrFull, syscall.ENOSPC), false},
+		{fmt.Errorf("%w: %w", store.ErrFull, syscall.EDQUOT), false},
 		{fmt.Errorf("%w: %w", store.ErrFull, syscall.EROFS), true},
 		{fmt.Errorf("check the disk: %w", syscall.EIO), true},
 		{errors.New("anything else"), true},
