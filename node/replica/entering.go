@@ -8,10 +8,11 @@ import (
 	"ringkv/node/wire"
 )
 
-// Bounds of what waits for keys to be pulled. Above them, requests are told to come back.
+// Bounds of what waits for keys to be pulled, above which requests are told to come back, and of what is remembered of that.
 const (
 	maxPulls   = 1024 // of single keys under way
 	maxWaiting = 256  // requests for one key
+	maxPulled  = 4096 // single keys of one slot that are remembered as pulled; one that is forgotten is pulled again
 )
 
 // entering is how far this node has come in the slots whose promised config it hasn't settled: which keys it has pulled. It does
@@ -76,6 +77,14 @@ func (e *entering) entryLocked(slot int, config *placement.Config) *entry {
 	return entered
 }
 
+// forgetAny forgets one of the keys that were pulled by themselves.
+func (e *entry) forgetAny() {
+	for key := range e.keys {
+		delete(e.keys, key)
+		return
+	}
+}
+
 // begin forgets how far the slot's keys have been pulled in their order.
 func (e *entry) begin() { e.cursor, e.all, e.floor, e.floors = "", false, record.Version{}, 0 }
 
@@ -108,6 +117,9 @@ func (e *entering) done(slot int, config *placement.Config, key string, pulled b
 		return nil
 	}
 	if pulled && entered.config.Equal(config) {
+		if len(entered.keys) >= maxPulled {
+			entered.forgetAny()
+		}
 		entered.keys[key] = struct{}{}
 	}
 	waits := entered.waits[key]
