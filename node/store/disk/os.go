@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,12 +27,16 @@ func OpenOS(path string) (*OS, error) {
 	return &OS{abs}, nil
 }
 
-// makeDir makes dir and its parents, and syncs each parent that got a new entry.
+// makeDir makes dir and its parents, and syncs each parent that got a new entry, and that of the directory that was there: a process that was
+// killed may have made it just before.
 func makeDir(dir string) error {
 	info, err := os.Stat(dir)
 	if err == nil {
 		if !info.IsDir() {
 			return errors.New("it is a file")
+		}
+		if err := syncDir(filepath.Dir(dir)); !errors.Is(err, fs.ErrPermission) { // who may not read it hasn't made it
+			return err
 		}
 		return nil
 	}
