@@ -3,9 +3,10 @@ package membership
 import (
 	"log/slog"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"ringkv/hashring/following"
 )
 
 // A board shows the latest Snapshot. One goroutine publishes; any number read.
@@ -14,8 +15,7 @@ type board struct {
 	contact atomic.Pointer[time.Time]
 	ready   chan struct{} // closed with the first snapshot
 
-	mu          sync.Mutex // guards subscribers
-	subscribers []chan struct{}
+	followers following.Followers
 }
 
 func newBoard() *board { return &board{ready: make(chan struct{})} }
@@ -34,16 +34,8 @@ func (b *board) LastContact() time.Time {
 	return time.Time{}
 }
 
-// Subscribe returns a channel that holds a wake-up whenever the members changed since the last one was taken. Several
-// changes make one wake-up, so a slow subscriber never holds up the others; it reads Snapshot when it wakes.
-// Subscribe first and read Snapshot then, or a change is missed. A subscription lasts as long as its source.
-func (b *board) Subscribe() <-chan struct{} {
-	wake := make(chan struct{}, 1)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.subscribers = append(b.subscribers, wake)
-	return wake
-}
+// Subscribe returns a channel that holds a wake-up whenever the members changed since the last one was taken: see following.Followers.
+func (b *board) Subscribe() <-chan struct{} { return b.followers.Subscribe() }
 
 func (b *board) touch() {
 	now := time.Now()
@@ -62,14 +54,7 @@ func (b *board) publish(members []Member, index uint64, log *slog.Logger) {
 		close(b.ready)
 	}
 	logChange(log, old.Members, members, index)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, wake := range b.subscribers {
-		select {
-		case wake <- struct{}{}:
-		default: // one is waiting there already
-		}
-	}
+	b.followers.Wake()
 }
 
 func logChange(log *slog.Logger, old, now []Member, index uint64) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"ringkv/hashring/following"
 )
 
 // What became of a suspicion, as the metric's label.
@@ -27,7 +29,7 @@ func (w *Watcher) confirm(ctx context.Context) error {
 			return err
 		}
 		w.touch()
-		w.index = nextIndex(0, answer.Index)
+		w.index, _ = following.Next(0, answer.Index)
 		next, _ := passing(answer.Entries)
 		absent := missing(w.Snapshot().Members, next)
 		alive := serving(ctx, without(absent, inMaintenance(answer.Entries)), patient(w.probe), probeTimeout+probeAgain)
@@ -44,7 +46,7 @@ func (w *Watcher) confirm(ctx context.Context) error {
 				"held", ids(alive), "for", holdFor)
 		}
 		w.replace(union(next, alive), answer.Index)
-		sleep(ctx, holdReread)
+		following.Pause(ctx, holdReread)
 	}
 }
 

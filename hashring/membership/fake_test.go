@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ringkv/hashring"
+	"ringkv/hashring/following"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -242,3 +243,6 @@ func wantState(t *testing.T, w *Watcher, want State) {
 		t.Fatalf("State = %v, want %v", got, want)
 	}
 }
+
+// sleep is a wait of the tests, in a time of their own.
+func sleep(ctx context.Context, d time.Duration) { following.Pause(ctx, d) }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ringkv/hashring"
+	"ringkv/hashring/following"
 )
 
 const (
@@ -81,7 +82,7 @@ func (f *Fixed) Run(ctx context.Context) error {
 		f.touch()
 		f.publish(up, 0, f.log)
 		spread := 1 + roundSpread*(2*f.random()-1)
-		sleep(ctx, time.Duration(spread*float64(roundEvery)))
+		following.Pause(ctx, time.Duration(spread*float64(roundEvery)))
 	}
 }
 

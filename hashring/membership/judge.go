@@ -3,6 +3,8 @@ package membership
 import (
 	"slices"
 	"time"
+
+	"ringkv/hashring/following"
 )
 
 // A verdict is what to do with an answer.
@@ -26,10 +28,11 @@ type known struct {
 // judge decides about an answer with index got, to a question that waited for another index (0 if it didn't wait),
 // which says that next (sorted) are the members.
 func (k known) judge(waited, got uint64, next []Member) verdict {
+	index, news := following.Next(waited, got)
 	switch {
-	case waited > 0 && got < waited:
+	case index == 0:
 		return backwards
-	case waited > 0 && got == waited:
+	case !news:
 		return unmoved
 	case k.have == nil:
 		return credible
@@ -41,16 +44,6 @@ func (k known) judge(waited, got uint64, next []Member) verdict {
 		return suspicious
 	}
 	return credible
-}
-
-// nextIndex is the index to wait for after an answer with index got to a question with index waited. It is never below 1
-// unless the answer went backwards, since waiting for 0 is no wait
-// (https://developer.hashicorp.com/consul/api-docs/features/blocking).
-func nextIndex(waited, got uint64) uint64 {
-	if got < waited {
-		return 0
-	}
-	return max(got, 1)
 }
 
 // departures remembers who left and when, for a few seconds: an agent that restarts may take its nodes out one by one.

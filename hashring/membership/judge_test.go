@@ -6,22 +6,6 @@ import (
 	"time"
 )
 
-func TestNextIndex(t *testing.T) {
-	for _, c := range []struct{ waited, got, want uint64 }{
-		{0, 7, 7},
-		{7, 8, 8},
-		{7, 7, 7},
-		{7, 6, 0}, // another life of Consul: read afresh
-		{7, 1, 0},
-		{7, 0, 0},
-		{0, 0, 1}, // waiting for 0 would be no wait
-	} {
-		if got := nextIndex(c.waited, c.got); got != c.want {
-			t.Errorf("nextIndex(%d, %d) = %d, want %d", c.waited, c.got, got, c.want)
-		}
-	}
-}
-
 func TestJudge(t *testing.T) {
 	three := snapshot("a", "b", "c")
 	moved := list("a", "b", "c")

@@ -40,7 +40,7 @@ func (w *Watcher) blind(err error) {
 }
 
 func (w *Watcher) recovered() {
-	w.retry.reset()
+	w.retry.Reset()
 	if w.trouble != "" {
 		w.trouble = ""
 		w.log.Info("Consul answers again")

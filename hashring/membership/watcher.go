@@ -11,6 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
+
+	"ringkv/hashring/following"
 )
 
 const (
@@ -73,7 +75,7 @@ type Watcher struct {
 	// Run's own.
 	index    uint64 // to wait for next; 0 reads afresh
 	resyncAt time.Time
-	retry    backoff
+	retry    following.Backoff
 	left     departures
 	skipped  string // what was last reported
 	trouble  string // kind of the error last reported, empty while there is none
@@ -93,7 +95,7 @@ func NewWatcher(query Query, probe Probe, options Options) *Watcher {
 		log:    o.Log,
 		random: o.Random,
 		limit:  rate.NewLimiter(queryRate, queryBurst),
-		retry:  backoff{random: o.Random},
+		retry:  following.Backoff{First: backoffBase, Last: backoffCap, Random: o.Random},
 		left:   departures{},
 	}
 	w.metrics = newMetrics(o.Metrics, w)
@@ -112,7 +114,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 			w.recovered()
 		case ctx.Err() == nil:
 			w.blind(err)
-			sleep(ctx, w.retry.next())
+			following.Pause(ctx, w.retry.Next())
 		}
 	}
 	return nil
@@ -133,7 +135,7 @@ func (w *Watcher) step(ctx context.Context) error {
 	now := time.Now()
 	w.left.forget(now)
 	verdict := known{w.Snapshot(), w.left, w.interrupted || now.Before(w.calmAt)}.judge(req.Index, answer.Index, next)
-	w.index = nextIndex(req.Index, answer.Index)
+	w.index, _ = following.Next(req.Index, answer.Index)
 	if verdict == backwards {
 		w.interrupted = true
 		w.metrics.resets.Inc()

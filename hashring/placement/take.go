@@ -102,5 +102,5 @@ func (w *Watcher) publish(s *Snapshot) {
 	if s.Document != nil && (old == nil || old.Document == nil) {
 		close(w.ready)
 	}
-	w.notify()
+	w.wakes.Wake()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"ringkv/hashring"
+	"ringkv/hashring/following"
 	"ringkv/hashring/membership"
 )
 
@@ -197,7 +198,7 @@ func TestFixedDocument(t *testing.T) {
 
 // A source is Documents and Members of the test's own.
 type source struct {
-	notifier
+	following.Followers
 	docs    *Snapshot
 	members *membership.Snapshot
 	contact time.Time
@@ -226,8 +227,8 @@ func TestViewsJoinsItsSources(t *testing.T) {
 		publish := func(doc *Document, snap *membership.Snapshot) {
 			synctest.Wait()
 			docs.docs, members.members = &Snapshot{Document: doc}, snap
-			docs.notify()
-			members.notify()
+			docs.Wake()
+			members.Wake()
 			synctest.Wait()
 		}
 		want := func(wakes bool, shown, logged string) {

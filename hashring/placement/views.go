@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringkv/hashring/following"
 	"ringkv/hashring/membership"
 )
 
@@ -38,10 +39,10 @@ type ViewsOptions struct {
 // Views keeps the current View. Run it once, beside its Documents and Members; everything else is safe for concurrent
 // use at any time.
 type Views struct {
-	notifier
 	o       ViewsOptions
 	latest  atomic.Pointer[View]
 	ready   chan struct{} // closed with the first view
+	wakes   following.Followers
 	changed [2]<-chan struct{}
 }
 
@@ -61,6 +62,9 @@ func (v *Views) View() *View { return v.latest.Load() }
 
 // Ready is closed once there is a view.
 func (v *Views) Ready() <-chan struct{} { return v.ready }
+
+// Subscribe returns a channel that holds a wake-up whenever the view changed since the last one was taken: see following.Followers.
+func (v *Views) Subscribe() <-chan struct{} { return v.wakes.Subscribe() }
 
 // Age is how long ago the older half of the view was last confirmed by its source, 0 if one never was.
 func (v *Views) Age(now time.Time) time.Duration {
@@ -104,7 +108,7 @@ func (v *Views) build() {
 		close(v.ready)
 	}
 	v.logChange(old, next)
-	v.notify()
+	v.wakes.Wake()
 }
 
 // logChange says what is new: who is asked, the generation, who is refused.

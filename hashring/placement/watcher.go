@@ -11,6 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
+
+	"ringkv/hashring/following"
 )
 
 const (
@@ -51,19 +53,19 @@ type Memory interface {
 
 // A Watcher follows the placement in Consul. Run it once; everything else is safe for concurrent use at any time.
 type Watcher struct {
-	notifier
 	o       WatcherOptions
 	limit   *rate.Limiter
 	metrics watcherMetrics
 	latest  atomic.Pointer[Snapshot]
-	ready   chan struct{}             // closed with the first document
+	ready   chan struct{} // closed with the first document
+	wakes   following.Followers
 	contact atomic.Pointer[time.Time] // of the last answer
 	outage  atomic.Pointer[time.Time] // of the last error after a contact
 	problem atomic.Pointer[error]
 
 	// Run's own.
-	failures int       // in a row
-	unsaved  *Document // what Memory should hold and doesn't
+	retry   following.Backoff
+	unsaved *Document // what Memory should hold and doesn't
 }
 
 // NewWatcher loads what Memory holds and returns a Watcher that knows it from the start.
@@ -73,6 +75,7 @@ func NewWatcher(o WatcherOptions) (*Watcher, error) {
 		o.Random = rand.Float64
 	}
 	w := &Watcher{o: o, limit: rate.NewLimiter(queryRate, queryBurst), ready: make(chan struct{})}
+	w.retry = following.Backoff{First: backoffBase, Last: backoffCap, Random: o.Random}
 	w.metrics = newWatcherMetrics(o.Metrics)
 	if o.Memory == nil {
 		return w, nil
@@ -98,6 +101,9 @@ func (w *Watcher) Document() *Document { return w.held() }
 
 // Ready is closed once there is a document.
 func (w *Watcher) Ready() <-chan struct{} { return w.ready }
+
+// Subscribe returns a channel that holds a wake-up whenever the Snapshot changed since the last one was taken: see following.Followers.
+func (w *Watcher) Subscribe() <-chan struct{} { return w.wakes.Subscribe() }
 
 // LastContact is when Consul last answered, zero if it never did. An undisturbed answer may take as long as a blocking
 // query waits, half a minute.
@@ -145,25 +151,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 		w.answered()
 		w.save() // what couldn't be saved before
 		var changed bool
-		if index, changed = nextIndex(index, a.Index); changed {
+		if index, changed = following.Next(index, a.Index); changed {
 			w.take(a)
 		} else if index == 0 {
 			w.metrics.resets.Inc()
 		}
-	}
-}
-
-// nextIndex is what to wait for after an answer with index got to a question that waited for waited, and whether the
-// answer's body counts. An equal index means that the wait ran out. A lower one comes from another life of Consul, or from an agent
-// without servers: ask afresh (https://developer.hashicorp.com/consul/api-docs/features/blocking).
-func nextIndex(waited, got uint64) (next uint64, changed bool) {
-	switch {
-	case waited == 0:
-		return max(got, 1), true
-	case got < waited:
-		return 0, false
-	default:
-		return got, got > waited
 	}
 }
 
@@ -183,26 +175,18 @@ func (w *Watcher) fail(ctx context.Context, err error) error {
 	if w.contact.Load() != nil {
 		w.outage.Store(new(time.Now()))
 	}
-	if w.failures == 0 {
+	if w.retry.Failures() == 0 {
 		w.o.Log.Warn("Consul gives no placement; going on with the last one", "error", err)
 	}
-	limit := min(backoffCap, backoffBase<<min(w.failures, 10))
-	w.failures++
-	timer := time.NewTimer(time.Duration(w.o.Random() * float64(limit)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	following.Pause(ctx, w.retry.Next())
+	return ctx.Err()
 }
 
 func (w *Watcher) answered() {
-	if w.failures > 0 {
-		w.o.Log.Info("Consul answers about the placement again", "failures", w.failures)
+	if failures := w.retry.Failures(); failures > 0 {
+		w.o.Log.Info("Consul answers about the placement again", "failures", failures)
 	}
-	w.failures = 0
+	w.retry.Reset()
 	w.contact.Store(new(time.Now()))
 }
 

@@ -13,25 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-func TestNextIndex(t *testing.T) {
-	for _, tt := range []struct {
-		waited, got, next uint64
-		changed           bool
-	}{
-		{0, 9, 9, true},
-		{0, 0, 1, true},  // waiting for 0 would be no wait
-		{9, 9, 9, false}, // the wait ran out
-		{9, 12, 12, true},
-		{9, 8, 0, false}, // another life of Consul
-		{9, 0, 0, false},
-		{1, 1, 1, false}, // an agent without servers answers with 1
-	} {
-		if next, changed := nextIndex(tt.waited, tt.got); next != tt.next || changed != tt.changed {
-			t.Errorf("nextIndex(%d, %d) = %d, %v, want %d, %v", tt.waited, tt.got, next, changed, tt.next, tt.changed)
-		}
-	}
-}
-
 // watch runs a Watcher on kv in a bubble of its own time, and calls body beside it.
 func watch(t *testing.T, kv *fakeKV, o WatcherOptions, body func(w *Watcher)) {
 	synctest.Test(t, func(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"ringkv/hashring"
+	"ringkv/hashring/following"
 	"ringkv/hashring/membership"
 	"ringkv/hashring/placement"
 )
@@ -105,7 +106,7 @@ func await(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	for !ok() {
-		if pause(ctx, 20*time.Millisecond); ctx.Err() != nil {
+		if following.Pause(ctx, 20*time.Millisecond); ctx.Err() != nil {
 			t.Fatalf("no %s within %v", what, limit)
 		}
 	}
@@ -264,7 +265,7 @@ func TestConsulLock(t *testing.T) {
 				})
 				if err != nil && ctx.Err() == nil {
 					t.Logf("%s: %v", who, err)
-					pause(ctx, 100*time.Millisecond)
+					following.Pause(ctx, 100*time.Millisecond)
 				}
 			}
 		})

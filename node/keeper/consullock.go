@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"ringkv/hashring/following"
 )
 
 const (
@@ -49,7 +51,7 @@ func (l *ConsulLock) Hold(ctx context.Context, work func(context.Context)) (err 
 		return err
 	}
 	if !held { // another was faster, or the lock's delay isn't over
-		pause(ctx, time.Second/2+rand.N(time.Second))
+		following.Pause(ctx, time.Second/2+rand.N(time.Second))
 		return nil
 	}
 	return l.work(ctx, session, work)
@@ -112,8 +114,7 @@ func (l *ConsulLock) renewOnce(ctx context.Context, session string) error {
 	return nil
 }
 
-// waitFree returns when nobody holds the lock. An index that doesn't rise tells nothing; one that falls is of another
-// life of Consul.
+// waitFree returns when nobody holds the lock.
 func (l *ConsulLock) waitFree(ctx context.Context) error {
 	var index uint64
 	for {
@@ -121,17 +122,11 @@ func (l *ConsulLock) waitFree(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("wait for the keeper's lock: %w", err)
 		}
-		if index == 0 || meta.LastIndex > index {
-			if pair == nil || pair.Session == "" {
-				return nil
-			}
+		var news bool
+		if index, news = following.Next(index, meta.LastIndex); news && (pair == nil || pair.Session == "") {
+			return nil
 		}
-		if meta.LastIndex < index {
-			index = 0
-		} else {
-			index = max(meta.LastIndex, 1)
-		}
-		pause(ctx, time.Second/10) // bounds the rate, whatever the key does
+		following.Pause(ctx, time.Second/10) // bounds the rate, whatever the key does
 	}
 }
 

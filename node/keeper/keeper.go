@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ringkv/hashring/following"
 	"ringkv/hashring/membership"
 	"ringkv/hashring/placement"
 )
@@ -100,22 +101,20 @@ func (k *Keeper) Status() Status { return *k.status.Load() }
 
 // Run takes the lock whenever it can and keeps the placement while it holds it, until ctx is done; it returns nil then.
 func (k *Keeper) Run(ctx context.Context) error {
-	failures := 0
+	retry := following.Backoff{First: backoffBase, Last: backoffLimit, Random: k.o.Random}
 	for ctx.Err() == nil {
 		err := k.o.Lock.Hold(ctx, k.keep)
 		k.metrics.holding.Set(0)
 		k.status.Store(&Status{})
 		switch {
 		case err == nil && !k.stuck.IsZero():
-			failures = 0
-			pause(ctx, time.Duration((1+k.o.Random())*float64(asideFor)))
+			retry.Reset()
+			following.Pause(ctx, time.Duration((1+k.o.Random())*float64(asideFor)))
 		case err == nil:
-			failures = 0
+			retry.Reset()
 		case ctx.Err() == nil:
-			k.failed(err, failures == 0)
-			limit := min(backoffLimit, backoffBase<<min(failures, 10))
-			failures++
-			pause(ctx, time.Duration(k.o.Random()*float64(limit)))
+			k.failed(err, retry.Failures() == 0)
+			following.Pause(ctx, retry.Next())
 		}
 	}
 	return nil
@@ -166,14 +165,5 @@ func (k *Keeper) report(why string) {
 	k.status.Store(&Status{Holding: true, Waiting: why})
 	if why != "" {
 		k.o.Log.Info("placement left as it is", "because", why)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
