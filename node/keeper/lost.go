@@ -31,11 +31,14 @@ func (s *state) lose(named []string) (*Loss, *placement.Document, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.doubt() {
-		if unheard := s.unheard(base, lost); len(unheard) > 0 {
-			return nil, nil, refuse("Consul doesn't hold %s, and not all others say what they remember: %s; start them, or name them as well",
-				s.doubtful(base), names(unheard))
-		}
+	left, unheard := s.others(base, lost)
+	switch {
+	case len(unheard) > 0 && s.doubt():
+		return nil, nil, refuse("Consul doesn't hold %s, and not all others say what they remember: %s; start them, or name them as well",
+			s.doubtful(base), names(unheard))
+	case 2*len(unheard) > left: // Consul may have been restored from an old snapshot, and those who have seen a later placement not be listed again yet
+		return nil, nil, refuse("most of the nodes that would be left don't say whether there was a later placement: %s; start them, or name them as well",
+			names(unheard))
 	}
 	byID, joined := s.without(base, lost)
 	if len(byID) == 0 {
@@ -104,14 +107,19 @@ func (s *state) without(d *placement.Document, lost []string) (byID map[string]p
 	return byID, joined
 }
 
-// unheard returns the nodes of d that aren't lost and haven't said what they remember.
-func (s *state) unheard(d *placement.Document, lost []string) (ids []string) {
-	for _, id := range s.missing(d) {
-		if n, _ := d.Node(id); !slices.Contains(lost, placement.Identity(n.ID, n.Disk)) {
-			ids = append(ids, id)
+// others returns how many nodes of d aren't lost, and those of them that haven't said what they remember.
+func (s *state) others(d *placement.Document, lost []string) (left int, unheard []string) {
+	missing := s.missing(d)
+	for _, n := range d.Nodes {
+		if slices.Contains(lost, placement.Identity(n.ID, n.Disk)) {
+			continue
+		}
+		left++
+		if slices.Contains(missing, n.ID) {
+			unheard = append(unheard, n.ID)
 		}
 	}
-	return ids
+	return left, unheard
 }
 
 // settledWithout reports whether all nodes of d but the lost ones hold everything that d gives them.

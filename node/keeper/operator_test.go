@@ -103,6 +103,8 @@ func TestLose(t *testing.T) {
 		{name: "promised beyond, the others answer", stored: abcde, passing: "a b c d", lost: "e", progress: promised(4, settledAt(0, "a b c d")), want: "5: a b c d", named: "[e/1]", detail: "no slot loses anything"},
 		{name: "promised beyond, another is silent", stored: abcde, passing: "a b c", lost: "e", progress: promised(4, settledAt(0, "a b c")), refused: "doesn't hold generation 4, which slots of some nodes have promised, and not all others say what they remember: d"},
 		{name: "Consul forgot, the others answer", own: abcde, passing: "a b", lost: "c d e", want: "1: a b", named: "[c/1 d/1 e/1]"},
+		{name: "those left are silent", stored: abcde, passing: "a x y", lost: "b c", refused: "most of the nodes that would be left don't say whether there was a later placement: d, e"},
+		{name: "half of those left are silent", stored: abcde, passing: "a x y", lost: "b c d", want: "1: a e x y", named: "[b/1 c/1 d/1]"},
 		{name: "Consul forgot, another is silent", own: abcde, passing: "a b", lost: "c d", refused: "not all others say what they remember: e"},
 	} {
 		known := tt.stored
