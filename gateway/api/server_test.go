@@ -343,7 +343,7 @@ func TestRefusalsEndTheConnection(t *testing.T) {
 	addr := serve(t, newTestRouter(t, apitest.NewFake(), Limits{}), 8, nil)
 	for _, head := range []string{"PUT /kv/.. HTTP/1.1\r\nExpect: 100-continue\r\n", "PUT /kv/a?cas=1 HTTP/1.1\r\n", "POST /kv/a HTTP/1.1\r\n", "DELETE /kv/a HTTP/1.1\r\n"} {
 		c := dial(t, addr)
-		if err := c.SetDeadline(time.Now().Add(parting / 2)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(parting * 3 / 4)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.WriteString(c, head+"Host: x\r\nContent-Length: 5\r\n\r\n"); err != nil {
