@@ -1,6 +1,8 @@
 package coordinator
 
 import (
+	"slices"
+
 	"ringkv/hashring/placement"
 	"ringkv/node/record"
 	"ringkv/node/wire"
@@ -105,7 +107,7 @@ func (o *operation) askOnce(need int, v values) ([]answer, error) {
 			a.pending--
 			o.c.noteFetched(r)
 			if r.Err == nil && r.Response.Status == wire.OK {
-				answers = append(answers, answered(r, a.whole[r.Node]))
+				answers = append(answers, answered(r, slices.Contains(a.whole, r.Node)))
 				continue
 			}
 			if r.Err == nil && r.Response.Status == wire.Stale {
@@ -140,7 +142,7 @@ type asking struct {
 	again      []placement.Owner // refused, and to be asked once more if the others don't answer
 	replies    chan wire.Reply
 	pending    int
-	whole      map[string]bool // who was asked for the value too
+	whole      []string // who was asked for the value too
 	overloaded bool
 }
 
@@ -152,10 +154,7 @@ func (a *asking) next(whole bool) {
 	owner := a.left[0]
 	a.left = a.left[1:]
 	if whole {
-		if a.whole == nil {
-			a.whole = make(map[string]bool, 1)
-		}
-		a.whole[owner.ID] = true
+		a.whole = append(a.whole, owner.ID)
 	}
 	req := &wire.Request{Op: wire.OpRead, Config: a.o.config, Key: a.o.key, HeadOnly: !whole}
 	a.o.c.peers.Send(owner.ID, owner.Addr, req, a.o.deadline, a.replies)
