@@ -82,6 +82,29 @@ func TestMoveOf(t *testing.T) {
 	}
 }
 
+// While the nodes are asked for another view, who waits for its turn gives up with its client.
+func TestWhoWaitsForTheMoveGivesUpWithItsClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		m := newMoves(func(context.Context, placement.RingNode) (standing, error) {
+			<-release
+			return standing{}, nil
+		})
+		var first sync.WaitGroup
+		first.Go(func() { m.of(t.Context(), moving(t, "d e f", "a b c", "d e f")) })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		got := m.of(ctx, moving(t, "d e f", "a b c", "d e f"))
+		if took := time.Since(began); got != nil || took != time.Second {
+			t.Errorf("move = %+v after %v, want none after 1s", got, took)
+		}
+		close(release)
+		first.Wait()
+	})
+}
+
 // However many ask for the ring, the nodes are asked once a second, and a node that hangs is waited for no longer than the timeout.
 func TestNodesAreAskedOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
