@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"ringkv/hashring/following"
 )
 
 const (
@@ -55,7 +57,8 @@ func (r *Registrar) deregister(ctx context.Context) error {
 		if err = r.deregisterOnce(ctx); err == nil || errors.Is(err, ErrUnknown) {
 			return nil
 		}
-		sleep(ctx, r.pause(0))
+		retry := r.backoff() // anew each time: a program that stops can't wait longer and longer
+		following.Pause(ctx, retry.Next())
 	}
 	return err
 }

@@ -7,37 +7,37 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ringkv/hashring/following"
 )
 
 // An operator's maintenance of a service is a check of it with this prefix.
 const maintenancePrefix = "_service_maintenance:"
 
-// keepDefinition registers, tidies up once, and then waits for the agent's definition to differ. failures counts tries
-// that went wrong in a row, rewrites the registrations in a row that didn't last: both are spaced out, since an agent
-// that is asked without pause, or that puts a definition in a form of its own, would otherwise be asked for ever.
+// keepDefinition registers, tidies up once, and then waits for the agent's definition to differ. Tries that go wrong in a row, and registrations in a
+// row that don't last (rewrites), are spaced out, since an agent that is asked without pause, or that puts a definition in a form of its own, would
+// otherwise be asked for ever.
 func (r *Registrar) keepDefinition(ctx context.Context) {
-	hash, tidied, failures, rewrites := "", false, 0, 0
+	hash, tidied, failures, rewrites := "", false, r.backoff(), r.backoff()
 	for ctx.Err() == nil {
 		next, err := r.reconcile(ctx, hash, &tidied)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			if failures == 0 {
+			if failures.Failures() == 0 {
 				r.log.Warn("the Consul agent gives no usable answer, so the registration may be gone; trying again until it does", "error", err)
 			}
 			r.state.Store(int32(Registering))
-			sleep(ctx, r.pause(failures))
-			failures++
-		case failures > 0:
+			following.Pause(ctx, failures.Next())
+		case failures.Failures() > 0:
 			r.log.Info("the Consul agent answers again")
-			failures = 0
+			failures.Reset()
 		}
 		if err == nil && next == "" {
-			sleep(ctx, r.pause(rewrites))
-			rewrites++
+			following.Pause(ctx, rewrites.Next())
 		} else if err == nil {
-			rewrites = 0
+			rewrites.Reset()
 		}
 		hash = next // none after an error: it may be of another life of the agent
 	}
@@ -188,17 +188,6 @@ func (r *Registrar) compareChecks(ctx context.Context) error {
 	return r.register(ctx)
 }
 
-// pause is exponential back-off with full jitter.
-func (r *Registrar) pause(failures int) time.Duration {
-	return time.Duration(r.random() * float64(min(backoffCap, backoffBase<<min(failures, 16))))
-}
-
-// sleep returns after d, or at once when ctx is done.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+func (r *Registrar) backoff() following.Backoff {
+	return following.Backoff{First: backoffBase, Last: backoffCap, Random: r.random}
 }
