@@ -41,8 +41,6 @@ type comparison struct {
 	opt   UpkeepOptions
 	pairs map[pair]*compared // nothing of a pair means that it has not been the same yet
 
-	began       time.Time
-	mending     mending
 	collectNext time.Time // when to look for tombstones to collect
 }
 
@@ -57,7 +55,6 @@ type standing struct {
 
 // round compares every slot, and repairs those for which it is time. It returns one of the errors, if there were any.
 func (c *comparison) round(ctx context.Context) error {
-	damage := errors.Join(c.r.recoverAll(ctx, c.began), c.mending.pass(ctx))
 	standings := c.r.standings(ctx)
 	pairs := map[pair]*compared{}
 	var mu sync.Mutex // guards pairs and behind
@@ -86,7 +83,7 @@ func (c *comparison) round(ctx context.Context) error {
 			return err
 		})
 	}
-	err := errors.Join(damage, g.Wait(), why, c.collectTombstones(ctx, standings))
+	err := errors.Join(g.Wait(), why, c.collectTombstones(ctx, standings))
 	c.pairs = pairs
 	c.r.opt.Metrics.comparedSlots(behind)
 	return err

@@ -30,7 +30,7 @@ const recoverSlots = 4 // at a time
 //
 // recoverAll does so for all slots in doubt.
 func (r *Replica) recoverAll(ctx context.Context, began time.Time) error {
-	if r.opt.Clock == nil || time.Since(began) < max(doubtPatience, r.opt.MaxSkew) {
+	if time.Since(began) < max(doubtPatience, r.opt.MaxSkew) {
 		return nil
 	}
 	var g errgroup.Group
@@ -47,16 +47,6 @@ func (r *Replica) recoverAll(ctx context.Context, began time.Time) error {
 		})
 	}
 	return g.Wait()
-}
-
-// doubts reports whether any slot is in doubt.
-func (r *Replica) doubts() bool {
-	for slot := range r.doubt {
-		if r.doubt[slot].Load() && r.opt.Only(slot) {
-			return true
-		}
-	}
-	return false
 }
 
 func (r *Replica) recover(ctx context.Context, slot int) error {

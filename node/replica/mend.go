@@ -21,15 +21,21 @@ const (
 // makes no difference, as it counts for nothing itself: the other owners have. Without that it never could, since what is damaged can't be compared.
 type mending struct {
 	r     *Replica
+	began time.Time
 	clean int                  // records that the store had found damaged when none was left in any slot: one that isn't this node's may be later
 	found map[string]time.Time // damaged keys, and when that was noticed
 }
 
-// pass repairs what was found damaged long enough ago.
+// pass restores the slots that are in doubt, and replaces records that were found damaged long enough ago.
 func (m *mending) pass(ctx context.Context) error {
 	if m.r.opt.Clock == nil {
 		return nil
 	}
+	return errors.Join(m.r.recoverAll(ctx, m.began), m.replaceAll(ctx))
+}
+
+// replaceAll notes which records are damaged, and replaces those for which it is time.
+func (m *mending) replaceAll(ctx context.Context) error {
 	damaged := m.r.store.Stats().Damaged
 	if damaged == m.clean && len(m.found) == 0 {
 		return nil
@@ -54,6 +60,17 @@ func (m *mending) pass(ctx context.Context) error {
 		}
 	}
 	return why
+}
+
+// next is how long to wait until another key can be repaired, and no longer than most.
+func (m *mending) next(most time.Duration) time.Duration {
+	next := most
+	for _, since := range m.found {
+		if wait := m.r.opt.MaxSkew - time.Since(since); wait > 0 {
+			next = min(next, wait)
+		}
+	}
+	return next
 }
 
 // due returns the keys that can be repaired by now, by slot: this node has taken nothing for them for as long as clocks may differ.

@@ -41,18 +41,20 @@ func (o UpkeepOptions) withDefaults() UpkeepOptions {
 // gap is the least time between two rounds, however often the view changes.
 func (o UpkeepOptions) gap() time.Duration { return o.Every / 10 }
 
-// soon is for what can be done at once as a rule, and has to wait for others or for a while: slots to drop, damaged records.
+// soon is for what can be done at once as a rule, and has to wait for others: slots to drop, and what is damaged.
 func (o UpkeepOptions) soon() time.Duration { return o.Every / 4 }
 
-// Upkeep keeps what this node holds in order, until ctx is done: it gives up slots that others own and hold by now, and round by
-// round compares what it holds with the other owners of each slot and repairs what differs. All of it can be abandoned at any point,
-// and is found out anew from what is stored. Run it once, beside Run and Settle.
+// Upkeep keeps what this node holds in order, until ctx is done: it gives up slots that others own and hold by now, replaces what is
+// damaged, and round by round compares what it holds with the other owners of each slot and repairs what differs. All of it can be
+// abandoned at any point, and is found out anew from what is stored. Run it once, beside Run and Settle.
 func (r *Replica) Upkeep(ctx context.Context, opt UpkeepOptions) error {
 	opt = opt.withDefaults()
-	jitter := rand.New(rand.NewPCG(opt.Rand.Uint64(), opt.Rand.Uint64()))
+	jitter := func() *rand.Rand { return rand.New(rand.NewPCG(opt.Rand.Uint64(), opt.Rand.Uint64())) }
+	drops, mends, compares := jitter(), jitter(), jitter()
 	var g errgroup.Group
-	g.Go(func() error { r.dropAll(ctx, jitter, opt.soon()); return nil })
-	g.Go(func() error { r.compareAll(ctx, opt); return nil })
+	g.Go(func() error { r.dropAll(ctx, drops, opt.soon()); return nil })
+	g.Go(func() error { r.mendAll(ctx, mends, opt); return nil })
+	g.Go(func() error { r.compareAll(ctx, compares, opt); return nil })
 	return g.Wait()
 }
 
@@ -66,22 +68,25 @@ func (r *Replica) dropAll(ctx context.Context, rng *rand.Rand, every time.Durati
 	}
 }
 
-// compareAll looks after the slots that this node owns, round by round.
-func (r *Replica) compareAll(ctx context.Context, opt UpkeepOptions) {
-	c := &comparison{r: r, opt: opt, pairs: map[pair]*compared{}, began: time.Now(), mending: mending{r: r}}
-	for wait := time.Duration(0); pause(ctx, opt.Rand, opt.gap(), nil) && pause(ctx, opt.Rand, wait, opt.Changed); wait = c.next() {
-		if err := c.round(ctx); err != nil && ctx.Err() == nil {
-			r.opt.Log.Info("some slots could not be compared with their other owners, or not repaired", "error", err)
+// mendAll looks for what is damaged, again and again. It doesn't wait for a round of comparisons, which may repair for minutes: until then
+// this node can't answer for what is damaged.
+func (r *Replica) mendAll(ctx context.Context, rng *rand.Rand, opt UpkeepOptions) {
+	m := &mending{r: r, began: time.Now()}
+	for wait := opt.gap(); pause(ctx, rng, wait, nil); wait = max(opt.gap(), m.next(opt.soon())) {
+		if err := m.pass(ctx); err != nil && ctx.Err() == nil {
+			r.opt.Log.Info("some of what is damaged here is not replaced yet", "error", err)
 		}
 	}
 }
 
-// next is when to look again: soon where something is damaged and has to wait before it can be repaired.
-func (c *comparison) next() time.Duration {
-	if len(c.mending.found) > 0 || c.r.doubts() {
-		return c.opt.soon()
+// compareAll looks after the slots that this node owns, round by round.
+func (r *Replica) compareAll(ctx context.Context, rng *rand.Rand, opt UpkeepOptions) {
+	c := &comparison{r: r, opt: opt, pairs: map[pair]*compared{}}
+	for wait := time.Duration(0); pause(ctx, rng, opt.gap(), nil) && pause(ctx, rng, wait, opt.Changed); wait = opt.Every - opt.gap() {
+		if err := c.round(ctx); err != nil && ctx.Err() == nil {
+			r.opt.Log.Info("some slots could not be compared with their other owners, or not repaired", "error", err)
+		}
 	}
-	return c.opt.Every - c.opt.gap()
 }
 
 // pause waits for about d, a quarter more or less, or until changed says so. It returns false when ctx is done.
