@@ -18,6 +18,7 @@ type operation struct {
 	c        *Coordinator
 	ctx      context.Context
 	key      string
+	began    time.Time
 	deadline time.Time
 
 	config *placement.Config
@@ -36,7 +37,8 @@ var errAgain = errors.New("try again")
 
 // begin starts an operation on key in the config that the current view gives.
 func (c *Coordinator) begin(ctx context.Context, key string) (*operation, error) {
-	o := &operation{c: c, ctx: ctx, key: key, deadline: time.Now().Add(c.opt.Timeout)}
+	now := time.Now()
+	o := &operation{c: c, ctx: ctx, key: key, began: now, deadline: now.Add(c.opt.Timeout)}
 	if d, ok := ctx.Deadline(); ok && d.Before(o.deadline) {
 		o.deadline = d
 	}

@@ -3,7 +3,6 @@ package coordinator
 import (
 	"context"
 	"errors"
-	"time"
 
 	"ringkv/node/record"
 	"ringkv/node/wire"
@@ -32,7 +31,7 @@ func (c *Coordinator) Get(ctx context.Context, key string, opt ReadOptions) (rec
 		}
 		return answers[0].record, nil
 	}
-	defer c.opt.Metrics.readTook(time.Now())
+	defer c.opt.Metrics.readTook(o.began)
 	refused := 0
 	for want := oneValue; ; want = allValues {
 		rec, err := o.read(want)

@@ -42,11 +42,10 @@ func (c *Clock) Next(after Version) Version {
 
 // Observe pushes the clock to v, so that what is stamped next is later, unless v lies too far ahead.
 func (c *Clock) Observe(v Version) {
-	wall := hlc(c.now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if v.HLC <= wall+c.skew {
-		c.near.last = max(c.near.last, v.HLC)
+	if v.HLC > c.near.last && v.HLC <= hlc(c.now())+c.skew { // most are older: that costs no look at the wall
+		c.near.last = v.HLC
 	}
 }
 
