@@ -121,8 +121,8 @@ func (l *Load) readAll(t testing.TB, places []string, ask question) (readings []
 }
 
 // readPatience is how long a key may take to be read once all is whole: a check that a busy machine has missed takes a node away for a second, and a
-// record that is found damaged by just this is replaced within 15.
-const readPatience = 20 * time.Second
+// record that is found damaged by just this is replaced within 30.
+const readPatience = 60 * time.Second
 
 // readOne asks until it is answered.
 func (l *Load) readOne(ctx context.Context, place, addr, key string, ask question) (oracle.Reading, error) {

@@ -32,7 +32,7 @@ func (b *batch) judge(it *item) {
 	case it.drop != nil:
 		b.drop(it)
 	case it.renew != nil:
-		b.states[it.slot], it.staged = it.renew, true
+		b.renew(it)
 	case it.within != nil:
 		b.enter(it)
 	case betweenOwners(it.req.Op):
@@ -40,6 +40,15 @@ func (b *batch) judge(it *item) {
 	default:
 		b.request(it)
 	}
+}
+
+// renew takes the state that a slot in doubt is given anew, unless the doubt is over: it may have promised more than that since.
+func (b *batch) renew(it *item) {
+	if !b.r.doubt[it.slot].Load() {
+		it.answer = wire.Response{Status: wire.Stale, Detail: "is no longer in doubt about the slot"}
+		return
+	}
+	b.states[it.slot], it.staged = it.renew, true
 }
 
 // request judges what a gateway or a peer asks for.

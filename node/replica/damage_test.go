@@ -70,9 +70,9 @@ func TestDamagedValueIsReplacedFromTheOthers(t *testing.T) {
 	})
 }
 
-// What is damaged is replaced no sooner than clocks may differ: only then does the guard lie above all that this node may have promised. It
-// isn't much later either, whenever that's noticed: until then this node has no answer.
-func TestDamageWaitsForClocksAndNoLonger(t *testing.T) {
+// What is damaged is replaced only when nobody uses an earlier answer of this node any more, and clocks differ by less: only then does the guard lie above all
+// that this node may have promised. It isn't much later either, whenever that's noticed: until then this node has no answer.
+func TestDamageWaitsForAnswersAndNoLonger(t *testing.T) {
 	for after := 0 * time.Second; after <= 25*time.Second; after += 5 * time.Second { // longer than any round of comparisons
 		t.Run(after.String(), func(t *testing.T) { testDamageWaits(t, after) })
 	}
@@ -94,12 +94,12 @@ func testDamageWaits(t *testing.T, untilNoticed time.Duration) {
 			if held && !h.Damaged {
 				break
 			}
-			if time.Sleep(100 * time.Millisecond); time.Since(noticed) > 15*time.Second {
+			if time.Sleep(100 * time.Millisecond); time.Since(noticed) > 30*time.Second {
 				t.Fatalf("it isn't replaced within %v", time.Since(noticed))
 			}
 		}
-		if after := time.Since(noticed); after <= 5*time.Second {
-			t.Errorf("it was replaced after %v, and clocks may differ by 5 s", after)
+		if after := time.Since(noticed); after <= 20*time.Second {
+			t.Errorf("it was replaced after %v, and answers may be in use for 10 s", after)
 		}
 	})
 }

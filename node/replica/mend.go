@@ -66,18 +66,18 @@ func (m *mending) replaceAll(ctx context.Context) error {
 func (m *mending) next(most time.Duration) time.Duration {
 	next := most
 	for _, since := range m.found {
-		if wait := m.r.opt.MaxSkew - time.Since(since); wait > 0 {
+		if wait := m.r.doubtPatience() - time.Since(since); wait > 0 {
 			next = min(next, wait)
 		}
 	}
 	return next
 }
 
-// due returns the keys that can be repaired by now, by slot: this node has taken nothing for them for as long as clocks may differ.
+// due returns the keys that can be repaired by now, by slot: this node has taken nothing for them, nor answered, for long enough.
 func (m *mending) due() map[int][]string {
 	due := map[int][]string{}
 	for _, key := range slices.Sorted(maps.Keys(m.found)) {
-		if time.Since(m.found[key]) > m.r.opt.MaxSkew {
+		if time.Since(m.found[key]) > m.r.doubtPatience() {
 			slot := hashring.SlotOf(key)
 			due[slot] = append(due[slot], key)
 		}

@@ -51,10 +51,11 @@ func (r *Replica) Upkeep(ctx context.Context, opt UpkeepOptions) error {
 	opt = opt.withDefaults()
 	jitter := func() *rand.Rand { return rand.New(rand.NewPCG(opt.Rand.Uint64(), opt.Rand.Uint64())) }
 	drops, mends, compares := jitter(), jitter(), jitter()
+	turn := make(chan struct{}, 1) // holds who mends, or compares: what a comparison has read of a record must not go out once that is replaced
 	var g errgroup.Group
 	g.Go(func() error { r.dropAll(ctx, drops, opt.soon()); return nil })
-	g.Go(func() error { r.mendAll(ctx, mends, opt); return nil })
-	g.Go(func() error { r.compareAll(ctx, compares, opt); return nil })
+	g.Go(func() error { r.mendAll(ctx, mends, opt, turn); return nil })
+	g.Go(func() error { r.compareAll(ctx, compares, opt, turn); return nil })
 	return g.Wait()
 }
 
@@ -68,22 +69,28 @@ func (r *Replica) dropAll(ctx context.Context, rng *rand.Rand, every time.Durati
 	}
 }
 
-// mendAll looks for what is damaged, again and again. It doesn't wait for a round of comparisons, which may repair for minutes: until then
-// this node can't answer for what is damaged.
-func (r *Replica) mendAll(ctx context.Context, rng *rand.Rand, opt UpkeepOptions) {
+// mendAll looks for what is damaged, again and again, and more often than rounds of comparisons come: until it's replaced, this node can't
+// answer for it.
+func (r *Replica) mendAll(ctx context.Context, rng *rand.Rand, opt UpkeepOptions, turn chan struct{}) {
 	m := &mending{r: r, began: time.Now()}
 	for wait := opt.gap(); pause(ctx, rng, wait, nil); wait = max(opt.gap(), m.next(opt.soon())) {
-		if err := m.pass(ctx); err != nil && ctx.Err() == nil {
+		turn <- struct{}{} // whoever has it ends with ctx
+		err := m.pass(ctx)
+		<-turn
+		if err != nil && ctx.Err() == nil {
 			r.opt.Log.Info("some of what is damaged here is not replaced yet", "error", err)
 		}
 	}
 }
 
 // compareAll looks after the slots that this node owns, round by round.
-func (r *Replica) compareAll(ctx context.Context, rng *rand.Rand, opt UpkeepOptions) {
+func (r *Replica) compareAll(ctx context.Context, rng *rand.Rand, opt UpkeepOptions, turn chan struct{}) {
 	c := &comparison{r: r, opt: opt, pairs: map[pair]*compared{}}
 	for wait := time.Duration(0); pause(ctx, rng, opt.gap(), nil) && pause(ctx, rng, wait, opt.Changed); wait = opt.Every - opt.gap() {
-		if err := c.round(ctx); err != nil && ctx.Err() == nil {
+		turn <- struct{}{} // whoever has it ends with ctx
+		err := c.round(ctx)
+		<-turn
+		if err != nil && ctx.Err() == nil {
 			r.opt.Log.Info("some slots could not be compared with their other owners, or not repaired", "error", err)
 		}
 	}
