@@ -121,7 +121,7 @@ func (l *Load) readAll(t testing.TB, places []string, ask question) (readings []
 }
 
 // readPatience is how long a key may take to be read once all is whole: a check that a busy machine has missed takes a node away for a second, and a
-// record that is found damaged by just this is replaced within 30.
+// record that is found damaged by just this is replaced within 30 s.
 const readPatience = 60 * time.Second
 
 // readOne asks until it is answered.

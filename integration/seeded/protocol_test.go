@@ -154,6 +154,15 @@ var protocolBugs = []struct {
 	{bug{"floor not moved by pulls", "node/replica/told.go", "floor = later(floor, got.Floor)", "_ = got"},
 		"./node/replica -run TestPullsBring"},
 
+	// What is damaged is replaced while somebody still uses what it was.
+	{bug{"damage replaced while answers are in use", "node/replica/doubt.go", "return max(2*windowTime, r.opt.MaxSkew)", "return r.opt.MaxSkew"},
+		"./node/replica -run TestDamageWaits"},
+	{bug{"damage replaced during a comparison", "node/replica/upkeep.go",
+		"		turn <- struct{}{} // whoever has it ends with ctx\n		err := m.pass(ctx)\n		<-turn\n", "		err := m.pass(ctx)\n"},
+		"./node/replica -run TestMendingWaits"},
+	{bug{"promise replaced after the doubt", "node/replica/batch.go", "if !b.r.doubt[it.slot].Load() {", "if b.r == nil {"},
+		"./node/replica -run TestWhatIsPromisedAfter"},
+
 	// A stale node pushes what others have deleted or replaced.
 	{bug{"older record taken over a newer one", "node/replica/batch.go",
 		"	newer := rec.Version.After(held.Version)\n", "	newer := rec.Version != held.Version && !rec.Version.IsZero()\n"},

@@ -45,7 +45,7 @@ func (b *batch) judge(it *item) {
 // renew takes the state that a slot in doubt is given anew, unless the doubt is over: it may have promised more than that since.
 func (b *batch) renew(it *item) {
 	if !b.r.doubt[it.slot].Load() {
-		it.answer = wire.Response{Status: wire.Stale, Detail: "is no longer in doubt about the slot"}
+		it.answer.Status = wire.Stale
 		return
 	}
 	b.states[it.slot], it.staged = it.renew, true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,19 @@ func (s *street) damage(id, text string, change func(at []byte)) {
 		if at := bytes.Index(data, []byte(text)); at >= 0 {
 			change(data[at:])
 			d.Put(name, data)
+			return
+		}
+	}
+	s.t.Fatalf("no segment of %s says %q", id, text)
+}
+
+// rot changes what the disk of a node that is up holds, where it says text.
+func (s *street) rot(id, text string) {
+	s.t.Helper()
+	d := s.houses[id].disk
+	for _, name := range d.Names() {
+		if at := bytes.Index(d.Bytes(name), []byte(text)); at >= 0 && strings.HasPrefix(name, "segment-") {
+			d.Flip(name, int64(at), 4)
 			return
 		}
 	}
@@ -100,6 +114,62 @@ func testDamageWaits(t *testing.T, untilNoticed time.Duration) {
 		}
 		if after := time.Since(noticed); after <= 20*time.Second {
 			t.Errorf("it was replaced after %v, and answers may be in use for 10 s", after)
+		}
+	})
+}
+
+// While records are compared and pushed, nothing is replaced: what was read of a record must not reach others after a tombstone has taken its place here.
+func TestMendingWaitsForTheComparisonUnderWay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStreet(t, replica.UpkeepOptions{}, "a", "b", onDisk)
+		time.Sleep(10 * time.Second) // fake time
+		s.write("key7", s.at(0), "value-7.", "a", "b", onDisk)
+		const longest = 4 * time.Second // of a push, well before its time is up
+		var mu sync.Mutex               // guards the two
+		var pushed, guarded time.Time
+		s.interfere(func(from, to string, req *wire.Request) *wire.Response {
+			switch {
+			case to == onDisk && req.Op == wire.OpSlot: // who knows how the slots stand there would fetch what it lacks
+				return &wire.Response{Status: wire.NotReady, Detail: "is cut off"}
+			case from == onDisk && req.Op == wire.OpSync:
+				time.Sleep(longest)
+				mu.Lock()
+				defer mu.Unlock()
+				pushed = time.Now()
+			case from == onDisk && req.Op == wire.OpGuard:
+				mu.Lock()
+				defer mu.Unlock()
+				if guarded.IsZero() {
+					guarded = time.Now()
+				}
+			}
+			return nil
+		})
+		for i, written := 0, 0; written < 100; i++ { // 16 are pushed at a time, to two owners each
+			if key := fmt.Sprint("pushed", i); hashring.SlotOf(key) == hashring.SlotOf("k") {
+				s.write(key, s.at(0), "here", onDisk)
+				written++
+			}
+		}
+		for {
+			mu.Lock()
+			began := !pushed.IsZero()
+			mu.Unlock()
+			if began {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		s.rot(onDisk, "value-7.")
+		s.wantNoLies(onDisk, "key7", "value-7.")
+		noticed := time.Now()
+		time.Sleep(2 * time.Minute)
+		s.wantHeld("key7", "value-7.", "a", "b", onDisk)
+		if lasted := pushed.Sub(noticed); lasted < 30*time.Second {
+			t.Errorf("it was pushed for %v only: that says nothing", lasted)
+		}
+		if guarded.Before(pushed) {
+			t.Errorf("mending began %v after the damage was noticed, while records were pushed until %v", guarded.Sub(noticed), pushed.Sub(noticed))
 		}
 	})
 }

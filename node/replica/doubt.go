@@ -16,10 +16,10 @@ import (
 	"ringkv/node/wire"
 )
 
-// doubtPatience is how long this node waits after its start before it repairs slots in doubt, and after it has noticed that a record is damaged before it
+// repairPatience is how long this node waits after its start before it repairs slots in doubt, and after it has noticed that a record is damaged before it
 // replaces that. Whoever was entering a config, or comparing, may still use an answer of this node, from before it lost what it had promised or held then, for
 // at most windowTime. This wait outlasts that, and what clocks may differ.
-func (r *Replica) doubtPatience() time.Duration { return max(2*windowTime, r.opt.MaxSkew) }
+func (r *Replica) repairPatience() time.Duration { return max(2*windowTime, r.opt.MaxSkew) }
 
 const recoverSlots = 4 // at a time
 
@@ -31,7 +31,7 @@ const recoverSlots = 4 // at a time
 //
 // recoverAll does so for all slots in doubt.
 func (r *Replica) recoverAll(ctx context.Context, began time.Time) error {
-	if time.Since(began) < r.doubtPatience() {
+	if time.Since(began) < r.repairPatience() {
 		return nil
 	}
 	var g errgroup.Group

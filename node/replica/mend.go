@@ -66,7 +66,7 @@ func (m *mending) replaceAll(ctx context.Context) error {
 func (m *mending) next(most time.Duration) time.Duration {
 	next := most
 	for _, since := range m.found {
-		if wait := m.r.doubtPatience() - time.Since(since); wait > 0 {
+		if wait := m.r.repairPatience() - time.Since(since); wait > 0 {
 			next = min(next, wait)
 		}
 	}
@@ -77,7 +77,7 @@ func (m *mending) next(most time.Duration) time.Duration {
 func (m *mending) due() map[int][]string {
 	due := map[int][]string{}
 	for _, key := range slices.Sorted(maps.Keys(m.found)) {
-		if time.Since(m.found[key]) > m.r.doubtPatience() {
+		if time.Since(m.found[key]) > m.r.repairPatience() {
 			slot := hashring.SlotOf(key)
 			due[slot] = append(due[slot], key)
 		}

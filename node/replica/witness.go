@@ -36,10 +36,13 @@ func (r *Replica) witnesses(ctx context.Context, slot int, config *placement.Con
 	var why error
 	for _, owner := range r.others(config) {
 		resp, err := r.ask(ctx, owner, &wire.Request{Op: wire.OpGuard, Config: config, Slot: slot, Ballot: w.guard})
-		if err == nil && resp.Pulled != nil && standsIn(resp.Pulled, config) {
-			w.owners = append(w.owners, owner)
-		} else {
+		switch {
+		case err != nil:
 			why = err
+		case resp.Pulled == nil || !standsIn(resp.Pulled, config):
+			why = fmt.Errorf("%s has not settled the slot", owner)
+		default:
+			w.owners = append(w.owners, owner)
 		}
 	}
 	if need := min(len(config.Owners)/2+1, len(config.Owners)-1); len(w.owners) < need {
