@@ -91,63 +91,46 @@ func (o *operation) askOnce(need int, v values) ([]answer, error) {
 	if len(candidates) < need {
 		return nil, o.failure(ErrQuorumUnavailable, true, len(candidates), need, "could be asked")
 	}
-	a := &asking{o: o, left: candidates, replies: make(chan wire.Reply, len(candidates))}
+	a := &asking{round: o.round(), left: candidates}
+	defer a.end()
 	for i := range need {
-		a.next(v == allValues || v == oneValue && i == 0)
+		a.ask(v == allValues || v == oneValue && i == 0)
 	}
-	slow := o.pace()
-	defer slow.stop()
 	answers := make([]answer, 0, need)
 	for len(answers) < need {
 		if a.pending == 0 {
 			return nil, a.missed(len(answers), need)
 		}
-		select {
-		case r := <-a.replies:
-			a.pending--
-			o.c.noteFetched(r)
-			if r.Err == nil && r.Response.Status == wire.OK {
-				answers = append(answers, answered(r, slices.Contains(a.whole, r.Node)))
-				continue
-			}
-			if r.Err == nil && r.Response.Status == wire.Stale {
-				return nil, o.follow(r.Response.Config)
-			}
-			a.refused(r)
-			a.next(v != noValues)
-		case <-slow.timer.C:
-			if len(a.left) > 0 {
-				o.c.opt.Metrics.hedged()
-			}
-			if slow.time() {
-				a.left, a.again = append(a.left, a.again...), nil
-			}
-			for len(a.left) > 0 {
-				a.next(v != noValues)
-			}
-			if !slow.next() {
-				return nil, a.missed(len(answers), need)
-			}
-		case <-o.ctx.Done():
+		r, event := a.next()
+		switch {
+		case event == over:
 			return nil, a.missed(len(answers), need)
+		case event == slow:
+			a.hurry(v != noValues)
+		case r.Err == nil && r.Response.Status == wire.OK:
+			o.c.noteFetched(r)
+			answers = append(answers, answered(r, slices.Contains(a.whole, r.Node)))
+		case r.Err == nil && r.Response.Status == wire.Stale:
+			return nil, o.follow(r.Response.Config)
+		default:
+			a.refused(r)
+			a.ask(v != noValues)
 		}
 	}
 	return answers, nil
 }
 
-// asking is one round of questions in one config.
+// asking is one round of questions.
 type asking struct {
-	o          *operation
+	*round
 	left       []placement.Owner // to be asked
 	again      []placement.Owner // refused, and to be asked once more if the others don't answer
-	replies    chan wire.Reply
-	pending    int
-	whole      []string // who was asked for the value too
+	whole      []string          // who was asked for the value too
 	overloaded bool
 }
 
-// next asks the next owner, if there is one left.
-func (a *asking) next(whole bool) {
+// ask asks the next owner, if there is one left.
+func (a *asking) ask(whole bool) {
 	if len(a.left) == 0 {
 		return
 	}
@@ -156,9 +139,20 @@ func (a *asking) next(whole bool) {
 	if whole {
 		a.whole = append(a.whole, owner.ID)
 	}
-	req := &wire.Request{Op: wire.OpRead, Config: a.o.config, Key: a.o.key, HeadOnly: !whole}
-	a.o.c.peers.Send(owner.ID, owner.Addr, req, a.o.deadline, a.replies)
-	a.pending++
+	a.send(owner, &wire.Request{Op: wire.OpRead, Config: a.o.config, Key: a.o.key, HeadOnly: !whole})
+}
+
+// hurry asks all that are left, since those asked are slow to answer.
+func (a *asking) hurry(whole bool) {
+	if len(a.left) > 0 {
+		a.o.c.opt.Metrics.hedged()
+	}
+	if a.inTime() {
+		a.left, a.again = append(a.left, a.again...), nil
+	}
+	for len(a.left) > 0 {
+		a.ask(whole)
+	}
 }
 
 func (a *asking) refused(r wire.Reply) {

@@ -34,31 +34,29 @@ func (o *operation) prepareOnce() (*ballot, error) {
 	o.c.opt.Metrics.prepared()
 	need := majority(len(o.owners)) // meets every other majority, and every write quorum
 	b := &ballot{version: o.c.clock.Next(o.above), base: o.above, config: o.config}
-	p := &preparing{o: o, again: o.candidates(), replies: make(chan wire.Reply, len(o.owners))}
-	if len(p.again) < need {
-		return nil, o.failure(ErrQuorumUnavailable, true, len(p.again), need, "could be asked")
+	candidates := o.candidates()
+	if len(candidates) < need {
+		return nil, o.failure(ErrQuorumUnavailable, true, len(candidates), need, "could be asked")
 	}
+	p := &preparing{round: o.round(), again: candidates}
+	defer p.end()
 	req := &wire.Request{Op: wire.OpPrepare, Config: b.config, Key: o.key, Ballot: b.version, Base: b.base}
-	p.send(req)
-	slow := o.pace()
-	defer slow.stop()
+	p.sendAgain(req)
 	for len(p.answers) < need {
 		if p.pending == 0 || p.beaten > len(o.owners)-need {
 			return nil, p.missed(need)
 		}
-		select {
-		case r := <-p.replies:
+		r, event := p.next()
+		switch event {
+		case replied:
 			if err := p.take(r); err != nil {
 				return nil, err
 			}
-		case <-slow.timer.C:
-			if slow.time() {
-				p.send(req)
+		case slow:
+			if p.inTime() {
+				p.sendAgain(req)
 			}
-			if !slow.next() {
-				return nil, p.late(need)
-			}
-		case <-o.ctx.Done():
+		case over:
 			return nil, p.late(need)
 		}
 	}
@@ -69,26 +67,22 @@ func (o *operation) prepareOnce() (*ballot, error) {
 
 // preparing is one round of asking for one ballot.
 type preparing struct {
-	o          *operation
+	*round
 	again      []placement.Owner // to be asked: at first all, then those that refused for the moment
-	replies    chan wire.Reply
-	pending    int
 	answers    []answer
 	beaten     int // so many have promised a later one, or hold something newer
 	overloaded bool
 }
 
-func (p *preparing) send(req *wire.Request) {
+func (p *preparing) sendAgain(req *wire.Request) {
 	for _, owner := range p.again {
-		p.o.c.peers.Send(owner.ID, owner.Addr, req, p.o.deadline, p.replies)
-		p.pending++
+		p.send(owner, req)
 	}
 	p.again = nil
 }
 
 // take counts one reply.
 func (p *preparing) take(r wire.Reply) error {
-	p.pending--
 	status := r.Response.Status
 	switch {
 	case r.Err == nil && status == wire.OK:

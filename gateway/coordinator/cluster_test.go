@@ -198,7 +198,16 @@ func (c *cluster) Send(id, addr string, req *wire.Request, deadline time.Time, t
 		return
 	}
 	var once sync.Once
-	reply := func(r wire.Reply) { once.Do(func() { r.Node = id; to <- r }) }
+	reply := func(r wire.Reply) {
+		once.Do(func() {
+			r.Node = id
+			select {
+			case to <- r:
+			default:
+				c.t.Errorf("there is no room for the reply of %s", id)
+			}
+		})
+	}
 	late := time.AfterFunc(time.Until(deadline), func() {
 		reply(wire.Reply{Err: fmt.Errorf("timed out: %w", wire.ErrNoAnswer)})
 	})

@@ -11,6 +11,7 @@ package coordinator
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"ringkv/hashring/placement"
@@ -50,6 +51,8 @@ type Coordinator struct {
 
 	refusers lately // have refused to store something, for a reason of their own: no room, say, or something damaged
 	fetchers lately // had to fetch what they were asked for
+
+	rounds sync.Pool // of *round: those that have ended, to be used again
 }
 
 // New returns a coordinator that takes who owns what from view, which returns nil while that isn't known, and versions from

@@ -49,56 +49,48 @@ func (s *storing) once() error {
 	}
 	s.overloaded, s.full, s.again = false, nil, targets
 	req := &wire.Request{Op: s.op, Config: s.o.config, Key: s.rec.Key, Record: s.rec, Base: s.base, Queried: s.queried}
-	replies := make(chan wire.Reply, len(targets))
-	pending := s.send(req, replies)
-	slow := s.o.pace()
-	defer slow.stop()
+	r := s.o.round()
+	defer r.end()
+	s.send(r, req)
 	for len(s.holders) < s.o.w {
 		switch {
 		case s.hidden():
-			s.doubtful += pending
+			s.doubtful += r.pending
 			return errBeaten
-		case s.lost() && (pending == 0 || s.free):
+		case s.lost() && (r.pending == 0 || s.free):
 			return errBeaten
-		case pending == 0:
+		case r.pending == 0:
 			return s.missed()
 		}
-		select {
-		case r := <-replies:
-			pending--
-			if r.Err == nil && r.Response.Status == wire.Stale && (s.free || s.op != wire.OpAccept) {
-				s.doubtful += pending
-				s.leave()
-				return s.o.follow(r.Response.Config)
-			}
-			s.take(r)
-		case <-slow.timer.C:
-			if len(s.beaten) > 0 && s.free { // the newer one is to be read
-				return errBeaten
-			}
-			if slow.time() && !s.lost() { // else one more copy would be in doubt, for nothing
-				pending += s.send(req, replies)
-			}
-			if !slow.next() {
-				s.doubtful += pending
-				return errTimeUp
-			}
-		case <-s.o.ctx.Done():
-			s.doubtful += pending
+		reply, event := r.next()
+		switch {
+		case event == over:
+			s.doubtful += r.pending
 			return errTimeUp
+		case event == slow && len(s.beaten) > 0 && s.free: // the newer one is to be read
+			return errBeaten
+		case event == slow:
+			if r.inTime() && !s.lost() { // else one more copy would be in doubt, for nothing
+				s.send(r, req)
+			}
+		case reply.Err == nil && reply.Response.Status == wire.Stale && (s.free || s.op != wire.OpAccept):
+			s.doubtful += r.pending
+			s.leave()
+			return s.o.follow(reply.Response.Config)
+		default:
+			s.take(reply)
 		}
 	}
 	return nil
 }
 
-// send sends the request to those that it is to be sent to, again or for the first time, and returns how many they are.
-func (s *storing) send(req *wire.Request, replies chan<- wire.Reply) int {
+// send sends the request to those that it is to be sent to, again or for the first time.
+func (s *storing) send(r *round, req *wire.Request) {
 	owners := s.again
 	s.again = nil
 	for _, owner := range owners {
-		s.o.c.peers.Send(owner.ID, owner.Addr, req, s.o.deadline, replies)
+		r.send(owner, req)
 	}
-	return len(owners)
 }
 
 func (s *storing) targets() []placement.Owner {

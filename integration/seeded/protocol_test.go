@@ -183,6 +183,11 @@ var protocolBugs = []struct {
 		"	case len(silent) > 0:\n", "	case len(silent) < 0:\n"},
 		"./node/keeper -run TestPropose|TestKeeperDoesNotBeginAnew"},
 
+	// A reply is taken for that to another request.
+	{bug{"round used again while replies are on their way", "gateway/coordinator/round.go",
+		"	if r.pending == 0 {\n", "	if r.pending = 0; r.pending == 0 {\n"},
+		"./gateway/coordinator -run TestLateReplies -timeout 1m"},
+
 	// Part of a write takes effect, later or twice.
 	{bug{"write tried under another version while a copy is stored", "gateway/coordinator/fate.go",
 		"return s.stored == 0 && s.doubtful == 0 }", "return true }"},
