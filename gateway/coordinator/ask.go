@@ -8,18 +8,9 @@ import (
 	"ringkv/node/wire"
 )
 
-// An answer is what one owner holds of the key.
-type answer struct {
-	node    string
-	record  record.Record
-	whole   bool           // the value came along
-	firm    bool           // the record counts as accepted there
-	virtual bool           // the record stands for a tombstone that was collected
-	above   record.Version // what a new version must be above besides the record's
-}
-
-// found is the newest record among some answers.
+// found is the newest record among the answers of some owners.
 type found struct {
+	answers int // of so many
 	record  record.Record
 	whole   bool           // its value came along
 	virtual bool           // all owners know that the key is deleted
@@ -28,26 +19,25 @@ type found struct {
 	above   record.Version // a new version must be above this
 }
 
-func newest(answers []answer) (f found) {
-	for _, a := range answers {
-		f.above = later(f.above, later(a.record.Version, a.above))
-		switch c := a.record.Version.Compare(f.record.Version); {
-		case c < 0:
-			continue
-		case c > 0:
-			f = found{above: f.above, holders: f.holders[:0]}
-		}
-		if f.record.Version.IsZero() || a.whole {
-			f.record, f.whole = a.record, a.whole
-		}
-		f.virtual = f.virtual || a.virtual
-		if a.firm {
-			f.holders = append(f.holders, a.node)
-		} else {
-			f.soft = true
-		}
+// add counts in what the node answered; whole says whether the value came along.
+func (f *found) add(node string, resp *wire.Response, whole bool) {
+	f.answers++
+	f.above = later(f.above, later(resp.Record.Version, resp.Version))
+	switch c := resp.Record.Version.Compare(f.record.Version); {
+	case c < 0:
+		return
+	case c > 0:
+		*f = found{answers: f.answers, above: f.above, holders: f.holders[:0]}
 	}
-	return f
+	if f.record.Version.IsZero() || whole {
+		f.record, f.whole = resp.Record, whole
+	}
+	f.virtual = f.virtual || resp.Virtual
+	if resp.Firm {
+		f.holders = append(f.holders, node)
+	} else {
+		f.soft = true
+	}
 }
 
 func later(a, b record.Version) record.Version {
@@ -55,12 +45,6 @@ func later(a, b record.Version) record.Version {
 		return b
 	}
 	return a
-}
-
-// answered is the answer in a reply that is OK.
-func answered(r wire.Reply, whole bool) answer {
-	resp := &r.Response
-	return answer{node: r.Node, record: resp.Record, whole: whole, firm: resp.Firm, virtual: resp.Virtual, above: resp.Version}
 }
 
 // Which answers bring the value along.
@@ -74,11 +58,11 @@ const (
 
 // ask asks owners what they hold of the key until `need` of them have answered in one config. need is asked anew in each
 // config, since it depends on the number of owners.
-func (o *operation) ask(need func() int, v values) ([]answer, error) {
+func (o *operation) ask(need func() int, v values) (found, error) {
 	for {
-		answers, err := o.askOnce(need(), v)
+		f, err := o.askOnce(need(), v)
 		if err != errAgain {
-			return answers, err
+			return f, err
 		}
 	}
 }
@@ -86,38 +70,38 @@ func (o *operation) ask(need func() int, v values) ([]answer, error) {
 // askOnce sends the question to as many owners as are needed, to the next one for each that fails, and to all that are
 // left when answers are slow to come. Those that refused are then asked again: the quorum must not hang on the one that
 // says nothing.
-func (o *operation) askOnce(need int, v values) ([]answer, error) {
+func (o *operation) askOnce(need int, v values) (found, error) {
 	candidates := o.candidates()
 	if len(candidates) < need {
-		return nil, o.failure(ErrQuorumUnavailable, true, len(candidates), need, "could be asked")
+		return found{}, o.failure(ErrQuorumUnavailable, true, len(candidates), need, "could be asked")
 	}
 	a := &asking{round: o.round(), left: candidates}
 	defer a.end()
 	for i := range need {
 		a.ask(v == allValues || v == oneValue && i == 0)
 	}
-	answers := make([]answer, 0, need)
-	for len(answers) < need {
+	f := found{holders: make([]string, 0, need)}
+	for f.answers < need {
 		if a.pending == 0 {
-			return nil, a.missed(len(answers), need)
+			return found{}, a.missed(f.answers, need)
 		}
 		r, event := a.next()
 		switch {
 		case event == over:
-			return nil, a.missed(len(answers), need)
+			return found{}, a.missed(f.answers, need)
 		case event == slow:
 			a.hurry(v != noValues)
 		case r.Err == nil && r.Response.Status == wire.OK:
 			o.c.noteFetched(r)
-			answers = append(answers, answered(r, slices.Contains(a.whole, r.Node)))
+			f.add(r.Node, &r.Response, slices.Contains(a.whole, r.Node))
 		case r.Err == nil && r.Response.Status == wire.Stale:
-			return nil, o.follow(r.Response.Config)
+			return found{}, o.follow(r.Response.Config)
 		default:
 			a.refused(r)
 			a.ask(v != noValues)
 		}
 	}
-	return answers, nil
+	return f, nil
 }
 
 // asking is one round of questions.

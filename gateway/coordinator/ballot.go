@@ -42,7 +42,7 @@ func (o *operation) prepareOnce() (*ballot, error) {
 	defer p.end()
 	req := &wire.Request{Op: wire.OpPrepare, Config: b.config, Key: o.key, Ballot: b.version, Base: b.base}
 	p.sendAgain(req)
-	for len(p.answers) < need {
+	for p.found.answers < need {
 		if p.pending == 0 || p.beaten > len(o.owners)-need {
 			return nil, p.missed(need)
 		}
@@ -60,7 +60,7 @@ func (o *operation) prepareOnce() (*ballot, error) {
 			return nil, p.late(need)
 		}
 	}
-	b.found = newest(p.answers)
+	b.found = p.found
 	o.above = later(later(o.above, b.version), b.found.above)
 	return b, nil
 }
@@ -69,7 +69,7 @@ func (o *operation) prepareOnce() (*ballot, error) {
 type preparing struct {
 	*round
 	again      []placement.Owner // to be asked: at first all, then those that refused for the moment
-	answers    []answer
+	found      found
 	beaten     int // so many have promised a later one, or hold something newer
 	overloaded bool
 }
@@ -86,7 +86,7 @@ func (p *preparing) take(r wire.Reply) error {
 	status := r.Response.Status
 	switch {
 	case r.Err == nil && status == wire.OK:
-		p.answers = append(p.answers, answered(r, true))
+		p.found.add(r.Node, &r.Response, true)
 		return nil
 	case r.Err == nil && status == wire.Stale:
 		return p.o.follow(r.Response.Config)
@@ -118,7 +118,7 @@ func (p *preparing) late(need int) error {
 	if p.overloaded {
 		sentinel = ErrOverloaded
 	}
-	return p.o.failure(sentinel, true, len(p.answers), need, "promised to wait for this request")
+	return p.o.failure(sentinel, true, p.found.answers, need, "promised to wait for this request")
 }
 
 // accepting brings rec to the owners under the ballot.

@@ -25,11 +25,8 @@ func (c *Coordinator) Get(ctx context.Context, key string, opt ReadOptions) (rec
 		return record.Record{}, err
 	}
 	if opt.Stale {
-		answers, err := o.ask(func() int { return 1 }, allValues)
-		if err != nil {
-			return record.Record{}, err
-		}
-		return answers[0].record, nil
+		f, err := o.ask(func() int { return 1 }, allValues)
+		return f.record, err
 	}
 	defer c.opt.Metrics.readTook(o.began)
 	refused := 0
@@ -58,11 +55,10 @@ var errSoft = errors.New("what is held has not been accepted")
 
 // read is one try. It asks at least W owners, since fewer could not show that W hold the same.
 func (o *operation) read(v values) (record.Record, error) {
-	answers, err := o.ask(func() int { return max(o.r, o.w) }, v)
+	best, err := o.ask(func() int { return max(o.r, o.w) }, v)
 	if err != nil {
 		return record.Record{}, err
 	}
-	best := newest(answers)
 	o.c.clock.Observe(best.above)
 	switch {
 	case best.record.Exists() && !best.whole:

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"errors"
 	"time"
 
 	"ringkv/hashring/placement"
@@ -13,11 +14,14 @@ const maxPause = 100 * time.Millisecond
 // A round is requests to owners of one config, and the wait for their replies. One goroutine owns it.
 type round struct {
 	o       *operation
-	replies chan wire.Reply // with room for one of each owner, who is asked again only after it has replied
+	replies chan wire.Reply // with room for one of each owner, who is asked again only after it has replied, and for errSlow
 	pending int             // so many replies are still to come
-	timer   *time.Timer
-	pause   time.Duration // what the timer is set to
+	timer   *time.Timer     // puts errSlow among the replies
+	pause   time.Duration   // what it is set to
 }
+
+// errSlow is no reply, but stands among them: one channel costs less to wait for than two.
+var errSlow = errors.New("replies are slow to come")
 
 // What ends a wait in a round.
 type event int
@@ -31,8 +35,10 @@ const (
 // round begins one, which must be ended.
 func (o *operation) round() *round {
 	r, _ := o.c.rounds.Get().(*round)
-	if r == nil || cap(r.replies) < len(o.owners) {
-		r = &round{replies: make(chan wire.Reply, len(o.owners)), timer: time.NewTimer(o.c.opt.HedgeAfter)}
+	if r == nil || cap(r.replies) <= len(o.owners) {
+		replies := make(chan wire.Reply, len(o.owners)+1)
+		tell := func() { replies <- wire.Reply{Err: errSlow} }
+		r = &round{replies: replies, timer: time.AfterFunc(o.c.opt.HedgeAfter, tell)}
 	} else {
 		r.timer.Reset(o.c.opt.HedgeAfter)
 	}
@@ -40,11 +46,11 @@ func (o *operation) round() *round {
 	return r
 }
 
-// end lets go of the replies that are still to come. Where there are none, nobody else knows of the round, and another operation may have it.
+// end lets go of the replies that are still to come. Where there are none, and the timer has none to tell of, nobody else knows of the round, and another
+// operation may have it.
 func (r *round) end() {
-	r.timer.Stop()
-	if r.pending == 0 {
-		rounds := &r.o.c.rounds
+	rounds := &r.o.c.rounds
+	if r.timer.Stop() && r.pending == 0 {
 		r.o = nil
 		rounds.Put(r)
 	}
@@ -58,11 +64,9 @@ func (r *round) send(owner placement.Owner, req *wire.Request) {
 // next waits for the next reply, or until something else is to be done. The timer alone looks at the context, within maxPause: what an operation costs
 // once its client is gone is little, and waiting for that as well would cost each one more.
 func (r *round) next() (wire.Reply, event) {
-	select {
-	case reply := <-r.replies:
+	if reply := <-r.replies; reply.Err != errSlow {
 		r.pending--
 		return reply, replied
-	case <-r.timer.C:
 	}
 	left := time.Until(r.o.deadline)
 	if left <= 0 || r.o.ctx.Err() != nil {

@@ -23,11 +23,11 @@ func (c *Coordinator) Put(ctx context.Context, key string, value []byte, content
 		return o.write(o.stamped(rec, record.Version{}, false))
 	}
 	c.opt.Metrics.wroteCarefully()
-	answers, err := o.query()
+	before, err := o.query()
 	if err != nil {
 		return record.Version{}, err
 	}
-	return o.write(o.stamped(rec, newest(answers).above, true))
+	return o.write(o.stamped(rec, before.above, true))
 }
 
 // Delete removes key and returns the tombstone's version once W owners hold it durably; deleted says whether it found a value. Where there is none it writes
@@ -37,11 +37,10 @@ func (c *Coordinator) Delete(ctx context.Context, key string) (v record.Version,
 	if err != nil {
 		return record.Version{}, false, err
 	}
-	answers, err := o.query()
+	before, err := o.query()
 	if err != nil {
 		return record.Version{}, false, err
 	}
-	before := newest(answers)
 	if !before.record.Exists() && (before.virtual || len(before.holders) >= o.w) {
 		return before.record.Version, false, nil
 	}
@@ -51,7 +50,7 @@ func (c *Coordinator) Delete(ctx context.Context, key string) (v record.Version,
 
 // query asks which versions the owners hold: enough of them to meet every acknowledged write and every read that may have
 // returned one.
-func (o *operation) query() ([]answer, error) {
+func (o *operation) query() (found, error) {
 	return o.ask(o.enough, noValues)
 }
 
@@ -107,11 +106,11 @@ func (s *storing) anew() (*storing, error) {
 	case time.Until(o.deadline) < o.c.opt.HedgeAfter: // as in retry
 		return nil, errTimeUp
 	case len(s.beaten) < o.enough():
-		answers, err := o.query()
+		f, err := o.query()
 		if err != nil {
 			return nil, err
 		}
-		before = later(before, newest(answers).above)
+		before = later(before, f.above)
 	}
 	o.c.opt.Metrics.wroteAnew()
 	next := o.stamped(s.rec, before, true)

@@ -185,7 +185,7 @@ var protocolBugs = []struct {
 
 	// A reply is taken for that to another request.
 	{bug{"round used again while replies are on their way", "gateway/coordinator/round.go",
-		"	if r.pending == 0 {\n", "	if r.pending = 0; r.pending == 0 {\n"},
+		"	if r.timer.Stop() && r.pending == 0 {\n", "	if r.pending = 0; r.timer.Stop() {\n"},
 		"./gateway/coordinator -run TestLateReplies -timeout 1m"},
 
 	// Part of a write takes effect, later or twice.
