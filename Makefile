@@ -5,7 +5,11 @@ CONSUL_IMAGE ?= hashicorp/consul:1.22
 CONSUL_BUILT := ringkv/consul:$(shell sed -n 's|.*github.com/hashicorp/consul v\([0-9.]*\).*|\1|p' deploy/consul/go.mod)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+# The thread by which Go's runtime watches a program falls asleep whenever the program waits, is woken by its next system call, and then looks every 20 us for a
+# while. Where programs share few cores that costs a fifth of the throughput (README.md, "How fast"; https://go.dev/issue/18236). A program that is to trace its
+# scheduler keeps that thread awake, looking every 10 ms at last: here it is to print such a line every 25 days. GODEBUG=schedtrace=0 undoes it.
+AWAKE := -X runtime.godebugDefault=schedtrace=2147483647
+BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION) $(AWAKE)"
 BUILD_CONSUL := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
 COMPOSE = $(shell if command -v docker-compose >/dev/null; then echo docker-compose; \
 	elif docker compose version >/dev/null 2>&1; then echo docker compose; fi)
