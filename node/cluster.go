@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync/atomic"
 
 	consul "github.com/hashicorp/consul/api"
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,7 @@ type cluster struct {
 	registrar *registry.Registrar // nil with a fixed list
 	keeper    *keeper.Keeper      // nil with a fixed list
 	peers     peerClient
+	leaving   atomic.Bool
 }
 
 // nodeID returns the id that the flags give this node: its entry in a fixed list, else -id, which may be empty.
@@ -41,33 +43,37 @@ func nodeID(cfg config, addr net.Addr) (string, error) {
 
 // join makes the parts that follow the cluster and keep this node in it.
 func join(ctx context.Context, cfg config, addr net.Addr, kept *storage, log *slog.Logger, metrics *prometheus.Registry) (*cluster, error) {
-	opt := placement.SourceOptions{Service: cfg.service, Replicas: cfg.replicas, Memory: kept.memory(), Log: log, Metrics: metrics}
+	c := &cluster{}
+	opt := placement.SourceOptions{
+		Service: cfg.service, Replicas: cfg.replicas, Memory: kept.memory(), Log: log, Metrics: metrics,
+		Leaving: c.leaving.Load,
+	}
+	var err error
 	if len(cfg.nodes) > 0 {
-		source, err := placement.FromList(cfg.nodes, opt)
-		return &cluster{source: source}, err
+		c.source, err = placement.FromList(cfg.nodes, opt)
+		return c, err
 	}
 	client, err := consul.NewClient(consul.DefaultConfig())
 	if err != nil {
 		return nil, fmt.Errorf("set up the Consul client from the CONSUL_ variables: %w", err)
 	}
-	source, err := placement.FromConsul(client, opt)
-	if err != nil {
+	if c.source, err = placement.FromConsul(client, opt); err != nil {
 		return nil, err
 	}
-	c := &cluster{source: source, peers: newPeerClient()}
+	c.peers = newPeerClient()
 	if c.registrar, err = c.register(ctx, cfg, addr, kept, client, log); err != nil {
 		return nil, err
 	}
 	c.keeper = keeper.New(keeper.Options{
 		Lock:           keeper.NewConsulLock(client, keeper.LockKey(cfg.service), kept.id),
 		Key:            keeper.NewConsulKey(client, placement.Key(cfg.service)),
-		Members:        source.Members,
+		Members:        c.source.Members,
 		Replicas:       cfg.replicas,
 		RebalanceAfter: cfg.rebalanceAfter,
 		Remembered:     c.peers.remembered,
 		Progress:       c.peers.progress,
 		Own:            c.document,
-		LastOutage:     source.Outage,
+		LastOutage:     c.source.Outage,
 		Log:            log,
 		Metrics:        metrics,
 	})
@@ -134,6 +140,7 @@ func (c *cluster) Run(ctx context.Context) error {
 
 // Leave takes the node out of Consul. Its place in the placement stays: a restart moves nothing.
 func (c *cluster) Leave(ctx context.Context, log *slog.Logger) {
+	c.leaving.Store(true)
 	if c.registrar == nil {
 		return
 	}

@@ -120,7 +120,6 @@ func run(ctx context.Context, cfg config, log *slog.Logger) (err error) {
 
 	// The mirror image. Out of Consul first, while still serving, so that gateways stop asking; then what is under way, from
 	// the outside in; then what it rests on.
-	n.draining.Store(true)
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	cluster.Leave(end, log)

@@ -21,14 +21,13 @@ import (
 
 // node is what the routes show of this program, and the small loops that keep it right.
 type node struct {
-	cfg      config
-	started  time.Time
-	kept     *storage
-	data     *replica.Replica
-	cluster  *cluster
-	leaver   *departure.Leaver
-	draining atomic.Bool
-	broken   atomic.Pointer[string] // why the node can't serve
+	cfg     config
+	started time.Time
+	kept    *storage
+	data    *replica.Replica
+	cluster *cluster
+	leaver  *departure.Leaver
+	broken  atomic.Pointer[string] // why the node can't serve
 }
 
 func (n *node) routes(requests edge.Coordinator, links http.Handler, metrics *prometheus.Registry, log *slog.Logger) api.Node {
@@ -60,7 +59,7 @@ func (n *node) health() api.Health {
 		h.Members = len(view.Nodes())
 	}
 	switch broken := n.broken.Load(); {
-	case n.draining.Load():
+	case n.cluster.leaving.Load():
 		h.State, h.Reason = edge.Draining, "this node is shutting down"
 	case broken != nil:
 		h.State, h.Reason = edge.Failed, *broken

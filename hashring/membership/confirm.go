@@ -2,6 +2,7 @@ package membership
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -56,7 +57,11 @@ func (w *Watcher) settle(next []Member, index uint64, absent, alive []Member, he
 	switch {
 	case len(next) == 0 && len(absent) > 0:
 		w.metrics.confirms.WithLabelValues(outcomeKept).Inc()
-		w.log.Error("no node passes any more; the last ring stays, and requests to it fail until a node is back: "+
+		level := slog.LevelError
+		if w.leaving() { // as a whole cluster does that is stopped at once
+			level = slog.LevelDebug
+		}
+		w.log.Log(context.Background(), level, "no node passes any more; the last ring stays, and requests to it fail until a node is back: "+
 			"look at the nodes and their checks in Consul", "kept", ids(absent), "answering", ids(alive))
 		return // still in doubt, so the state stays Confirm
 	case len(alive) > 0:

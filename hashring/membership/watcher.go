@@ -48,6 +48,7 @@ type Options struct {
 	Log     *slog.Logger         // default: slog.Default()
 	Metrics *prometheus.Registry // default: none
 	Random  func() float64       // in [0,1), for jitter; default: math/rand/v2
+	Leaving func() bool          // this program stops, so that it is no news when others do; default: it doesn't
 }
 
 func (o Options) withDefaults() Options {
@@ -56,6 +57,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Random == nil {
 		o.Random = rand.Float64
+	}
+	if o.Leaving == nil {
+		o.Leaving = func() bool { return false }
 	}
 	return o
 }
@@ -68,6 +72,7 @@ type Watcher struct {
 	probe   Probe
 	log     *slog.Logger
 	random  func() float64
+	leaving func() bool
 	limit   *rate.Limiter
 	state   atomic.Int32
 	metrics *metrics
@@ -89,14 +94,15 @@ type Watcher struct {
 func NewWatcher(query Query, probe Probe, options Options) *Watcher {
 	o := options.withDefaults()
 	w := &Watcher{
-		board:  newBoard(),
-		query:  query,
-		probe:  probe,
-		log:    o.Log,
-		random: o.Random,
-		limit:  rate.NewLimiter(queryRate, queryBurst),
-		retry:  following.Backoff{First: backoffBase, Last: backoffCap, Random: o.Random},
-		left:   departures{},
+		board:   newBoard(),
+		query:   query,
+		probe:   probe,
+		log:     o.Log,
+		random:  o.Random,
+		leaving: o.Leaving,
+		limit:   rate.NewLimiter(queryRate, queryBurst),
+		retry:   following.Backoff{First: backoffBase, Last: backoffCap, Random: o.Random},
+		left:    departures{},
 	}
 	w.metrics = newMetrics(o.Metrics, w)
 	return w

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ringkv/hashring/following"
@@ -29,10 +30,7 @@ func (r *Registrar) Drain(ctx context.Context) error {
 	}
 	r.log.Info("deregistered from Consul", "service", r.desired.ServiceID())
 	r.waitUnseen(ctx)
-	// A registration that was cut short may have reached the agent late.
-	if err := r.deregisterOnce(context.WithoutCancel(ctx)); err == nil {
-		r.log.Info("deregistered from Consul once more: a registration had arrived late")
-	} else if !errors.Is(err, ErrUnknown) {
+	if err := r.takeOutLate(context.WithoutCancel(ctx)); err != nil {
 		r.log.Warn("could not make sure that the registration stays gone", "error", err)
 	}
 	r.state.Store(int32(Gone))
@@ -67,6 +65,23 @@ func (r *Registrar) deregisterOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, drainCall)
 	defer cancel()
 	return r.agent.Deregister(ctx, r.desired.ServiceID())
+}
+
+// takeOutLate takes out a registration that was cut short and has reached the agent late. It looks first: an agent logs an error when it is to take out what
+// it doesn't know.
+func (r *Registrar) takeOutLate(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, drainCall)
+	defer cancel()
+	host, port, _ := splitAddr(r.desired.Addr)
+	services, err := r.agent.ServicesAt(ctx, r.desired.Service, host, port)
+	if err != nil || !slices.Contains(services, r.desired.ServiceID()) {
+		return err
+	}
+	if err := r.agent.Deregister(ctx, r.desired.ServiceID()); err != nil && !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	r.log.Info("deregistered from Consul once more: a registration had arrived late")
+	return nil
 }
 
 // waitUnseen polls, as it happens once in the program's life.
