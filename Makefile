@@ -7,7 +7,8 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 # The thread by which Go's runtime watches a program falls asleep whenever the program waits, is woken by its next system call, and then looks every 20 us for a
 # while. Where programs share few cores that costs a fifth of the throughput (README.md, "How fast"; https://go.dev/issue/18236). A program that is to trace its
-# scheduler keeps that thread awake, looking every 10 ms at last: here it is to print such a line every 25 days. GODEBUG=schedtrace=0 undoes it.
+# scheduler keeps that thread awake, looking every 10 ms at last: here it is to print such a line every 25 days, and does so at its start where the machine has been
+# up for longer. GODEBUG=schedtrace=0 undoes it. It takes the place of what go.mod may set by `godebug`, which is nothing.
 AWAKE := -X runtime.godebugDefault=schedtrace=2147483647
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION) $(AWAKE)"
 BUILD_CONSUL := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"

@@ -92,7 +92,6 @@ func (o *operation) askOnce(need int, v values) (found, error) {
 		case event == slow:
 			a.hurry(v != noValues)
 		case r.Err == nil && r.Response.Status == wire.OK:
-			o.c.noteFetched(r)
 			f.add(r.Node, &r.Response, slices.Contains(a.whole, r.Node))
 		case r.Err == nil && r.Response.Status == wire.Stale:
 			return found{}, o.follow(r.Response.Config)

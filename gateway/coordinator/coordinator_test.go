@@ -205,11 +205,17 @@ func TestTheValueComesFromHere(t *testing.T) {
 	})
 }
 
-// fetching answers as a node does that enters a slot: it has fetched the key first.
-type fetching struct{ wire.Handler }
+// fetching answers as a node does that enters a slot: it has fetched the key first, or tried to.
+type fetching struct {
+	wire.Handler
+	inVain bool
+}
 
 func (f fetching) Handle(req *wire.Request, respond func(wire.Response)) {
 	f.Handler.Handle(req, func(resp wire.Response) {
+		if f.inVain {
+			resp = wire.Response{Status: wire.NotReady, Detail: "fetches too much already"}
+		}
 		resp.Fetched = true
 		respond(resp)
 	})
@@ -217,12 +223,18 @@ func (f fetching) Handle(req *wire.Request, respond func(wire.Response)) {
 
 // A node that had to fetch a key is asked last for a second, and then once, to see.
 func TestNodesThatFetchAreAskedLast(t *testing.T) {
+	t.Run("fetched", func(t *testing.T) { wantAskedLast(t, false) })
+	t.Run("in vain", func(t *testing.T) { wantAskedLast(t, true) })
+}
+
+func wantAskedLast(t *testing.T, inVain bool) {
+	t.Helper()
 	inCluster(t, func(t *testing.T, c *cluster) {
 		co := c.coordinator(1, 0, coordinator.Options{})
 		mustPut(t, co, "k", "v")
 		c.messages.Wait()
 		first := c.view.Load().Owners(hashring.SlotOf("k"))[0].ID
-		c.set(first, func(n *testNode) { n.replica = fetching{n.replica}; clear(n.got) })
+		c.set(first, func(n *testNode) { n.replica = fetching{n.replica, inVain}; clear(n.got) })
 		for second := 1; second <= 2; second++ {
 			for range 10 {
 				wantValue(t, co, "k", "v")

@@ -17,7 +17,7 @@ type round struct {
 	replies chan wire.Reply // with room for one of each owner, who is asked again only after it has replied, and for errSlow
 	pending int             // so many replies are still to come
 	timer   *time.Timer     // puts errSlow among the replies
-	pause   time.Duration   // what it is set to
+	pause   time.Duration   // how long it waits next time, at most
 }
 
 // errSlow is no reply, but stands among them: one channel costs less to wait for than two.
@@ -34,13 +34,14 @@ const (
 
 // round begins one, which must be ended.
 func (o *operation) round() *round {
+	first := min(o.c.opt.HedgeAfter, time.Until(o.deadline))
 	r, _ := o.c.rounds.Get().(*round)
 	if r == nil || cap(r.replies) <= len(o.owners) {
 		replies := make(chan wire.Reply, len(o.owners)+1)
 		tell := func() { replies <- wire.Reply{Err: errSlow} }
-		r = &round{replies: replies, timer: time.AfterFunc(o.c.opt.HedgeAfter, tell)}
+		r = &round{replies: replies, timer: time.AfterFunc(first, tell)}
 	} else {
-		r.timer.Reset(o.c.opt.HedgeAfter)
+		r.timer.Reset(first)
 	}
 	r.o, r.pause = o, o.c.opt.HedgeAfter
 	return r
@@ -61,11 +62,12 @@ func (r *round) send(owner placement.Owner, req *wire.Request) {
 	r.o.c.peers.Send(owner.ID, owner.Addr, req, r.o.deadline, r.replies)
 }
 
-// next waits for the next reply, or until something else is to be done. The timer alone looks at the context, within maxPause: what an operation costs
-// once its client is gone is little, and waiting for that as well would cost each one more.
+// next waits for the next reply, or until something else is to be done. Only where the timer fires is the context looked at: what an operation costs once its
+// client is gone is little, and waiting for that as well would cost each one more.
 func (r *round) next() (wire.Reply, event) {
 	if reply := <-r.replies; reply.Err != errSlow {
 		r.pending--
+		r.o.c.noteFetched(reply)
 		return reply, replied
 	}
 	left := time.Until(r.o.deadline)

@@ -110,7 +110,6 @@ func (s *storing) leave() {
 
 // take counts one owner's reply.
 func (s *storing) take(r wire.Reply) {
-	s.o.c.noteFetched(r)
 	switch {
 	case r.Err == nil && r.Response.Status == wire.OK:
 		s.holders = append(s.holders, r.Node)

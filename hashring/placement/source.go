@@ -68,7 +68,7 @@ func FromQueries(passing membership.Query, probe membership.Probe, document Quer
 
 // FromList follows a list of nodes given by hand: the placement for good.
 func FromList(list []string, o SourceOptions) (*Source, error) {
-	members, err := membership.NewFixed(list, membership.NewHTTPProbe(), membership.Options{Log: o.Log, Metrics: o.Metrics, Random: o.Random})
+	members, err := membership.NewFixed(list, membership.NewHTTPProbe(), membership.Options{Log: o.Log, Metrics: o.Metrics, Random: o.Random, Leaving: o.Leaving})
 	if err != nil {
 		return nil, err
 	}

@@ -70,14 +70,14 @@ func (r *Registrar) deregisterOnce(ctx context.Context) error {
 // takeOutLate takes out a registration that was cut short and has reached the agent late. It looks first: an agent logs an error when it is to take out what
 // it doesn't know.
 func (r *Registrar) takeOutLate(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, drainCall)
+	looking, cancel := context.WithTimeout(ctx, drainCall)
 	defer cancel()
 	host, port, _ := splitAddr(r.desired.Addr)
-	services, err := r.agent.ServicesAt(ctx, r.desired.Service, host, port)
+	services, err := r.agent.ServicesAt(looking, r.desired.Service, host, port)
 	if err != nil || !slices.Contains(services, r.desired.ServiceID()) {
 		return err
 	}
-	if err := r.agent.Deregister(ctx, r.desired.ServiceID()); err != nil && !errors.Is(err, ErrUnknown) {
+	if err := r.deregisterOnce(ctx); err != nil && !errors.Is(err, ErrUnknown) {
 		return err
 	}
 	r.log.Info("deregistered from Consul once more: a registration had arrived late")
