@@ -94,12 +94,12 @@ func (w *world) behind() string {
 		if v := parts.source.View(); v != nil && v.Generation() != d.Generation {
 			return fmt.Sprintf("%s knows generation %d, and not %d", n.name, v.Generation(), d.Generation)
 		}
-		if why := w.blind(parts.source.View(), d); why != "" {
+		if why := w.blind(parts.source, d); why != "" {
 			return n.name + " " + why
 		}
 	}
 	for _, g := range w.gateways {
-		if why := w.blind(g.source.View(), d); why != "" {
+		if why := w.blind(g.source, d); why != "" {
 			return g.name + " " + why
 		}
 	}
@@ -117,11 +117,16 @@ func (w *world) leaving() string {
 	return ""
 }
 
-// blind says what a view doesn't show of the placement d with all its nodes well; empty if it shows all. It may be of a later one, which Consul has lost and no node
+// blind says what a program doesn't see of the placement d with all its nodes well; empty if it sees all. It may go by a later one, which Consul has lost and no node
 // knows: a gateway keeps that until there is one as late, and serves by it. Nodes that it concerns learn of it by the gateway's requests, and the keeper from them.
-func (w *world) blind(v *placement.View, d *placement.Document) string {
+// Where there is one as late, it can't serve until Consul's answer has come: its question may wait for an index of the Consul before.
+func (w *world) blind(source *placement.Source, d *placement.Document) string {
+	v := source.View()
 	if v == nil || v.Generation() < d.Generation {
 		return fmt.Sprintf("doesn't know generation %d", d.Generation)
+	}
+	if known := source.Documents.Snapshot().Document; v.Generation() == d.Generation && !known.Same(d) {
+		return fmt.Sprintf("knows another generation %d", d.Generation)
 	}
 	for _, away := range v.Away() {
 		return fmt.Sprintf("doesn't see that %s passes", away.ID)
