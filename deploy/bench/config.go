@@ -10,6 +10,10 @@ import (
 // onlySmall as SIZES leaves out what is measured with values larger than 100 B.
 const onlySmall = "small"
 
+// quorumReads as CONSUL_READS lets Consul's leader answer a read only once a quorum has confirmed that it leads, as etcd's does
+// (https://developer.hashicorp.com/consul/api-docs/features/consistency). Its default is to answer alone.
+const quorumReads = "consistent"
+
 // config is what the user may choose, in the environment.
 type config struct {
 	rounds   int           // how often each measurement is made
@@ -19,12 +23,13 @@ type config struct {
 	procs    int           // GOMAXPROCS of each gateway of ringkv; 0 for what Go takes
 	keys     int           // that hold values of 100 B
 	sizes    string        // all, or onlySmall
+	reads    string        // Consul's: its default, or quorumReads
 	systems  []string      // that are measured, by their short names
 	faults   bool          // measure what faults and crowds cost, in place of all else
 	chart    string        // path of the chart
 }
 
-// parseConfig reads ROUNDS, SECONDS_EACH, NODES, GATEWAYS, GATEWAY_PROCS, KEYS, SIZES, SYSTEMS, FAULTS and CHART. SHORT=1 is a round of a second each.
+// parseConfig reads ROUNDS, SECONDS_EACH, NODES, GATEWAYS, GATEWAY_PROCS, KEYS, SIZES, CONSUL_READS, SYSTEMS, FAULTS and CHART. SHORT=1 is a round of a second each.
 func parseConfig(getenv func(string) string) (config, error) {
 	standard := struct{ rounds, seconds int }{5, 5}
 	if getenv("SHORT") != "" {
@@ -62,6 +67,9 @@ func parseConfig(getenv func(string) string) (config, error) {
 	}
 	if cfg.sizes != "all" && cfg.sizes != onlySmall {
 		return config{}, fmt.Errorf("SIZES=%s: it must be all or %s", cfg.sizes, onlySmall)
+	}
+	if cfg.reads = getenv("CONSUL_READS"); cfg.reads != "" && cfg.reads != quorumReads {
+		return config{}, fmt.Errorf("CONSUL_READS=%s: it must be empty or %s", cfg.reads, quorumReads)
 	}
 	if list := getenv("SYSTEMS"); list != "" {
 		cfg.systems = strings.Split(list, ",")

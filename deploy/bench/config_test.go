@@ -23,6 +23,7 @@ func TestParseConfig(t *testing.T) {
 		{environment: map[string]string{"NODES": "9", "GATEWAYS": "1", "KEYS": "5000000"}, change: func(c *config) { c.nodes, c.gateways, c.keys = 9, 1, 5_000_000 }},
 		{environment: map[string]string{"GATEWAY_PROCS": "1"}, change: func(c *config) { c.procs = 1 }},
 		{environment: map[string]string{"SIZES": "small", "CHART": "x.svg", "FAULTS": "1"}, change: func(c *config) { c.sizes, c.chart, c.faults = "small", "x.svg", true }},
+		{environment: map[string]string{"CONSUL_READS": "consistent"}, change: func(c *config) { c.reads = "consistent" }},
 		{environment: map[string]string{"SYSTEMS": "ringkv,etcd"}, change: func(c *config) { c.systems = []string{"ringkv", "etcd"} }},
 		{environment: map[string]string{"ROUNDS": "0"}, fails: true},
 		{environment: map[string]string{"SECONDS_EACH": "1.5"}, fails: true},
@@ -30,6 +31,7 @@ func TestParseConfig(t *testing.T) {
 		{environment: map[string]string{"GATEWAY_PROCS": "0"}, fails: true},
 		{environment: map[string]string{"NODES": "2"}, fails: true},
 		{environment: map[string]string{"SIZES": "large"}, fails: true},
+		{environment: map[string]string{"CONSUL_READS": "stale"}, fails: true},
 		{environment: map[string]string{"SYSTEMS": "ringkv,redis"}, fails: true},
 	} {
 		got, err := parseConfig(func(name string) string { return test.environment[name] })

@@ -59,12 +59,16 @@ func startConsul(_ context.Context, l launch) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
+	query, mode := "?raw", "in the default consistency mode, in which the leader answers reads alone under its lease"
+	if l.cfg.reads == quorumReads {
+		query, mode = "?raw&consistent", "with `?consistent`, with which the leader answers a read once a quorum has confirmed that it leads"
+	}
 	sys := &system{
 		name: "Consul KV",
-		about: "Consul KV: three servers with their data on disk, raft_multiplier 1 and http_max_conns_per_client 8192, asked at the leader, in the default consistency mode, " +
-			"in which the leader answers reads alone under its lease; a value has at most 512 KB.",
+		about: "Consul KV: three servers with their data on disk, raft_multiplier 1 and http_max_conns_per_client 8192, asked at the leader, " +
+			mode + "; a value has at most 512 KB.",
 		dialect: inPath,
-		query:   "?raw",
+		query:   query,
 		without: consulWithout,
 	}
 	for _, s := range servers {
