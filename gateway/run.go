@@ -129,7 +129,7 @@ func (g *gateway) join(ctx context.Context, addr net.Addr, log *slog.Logger, met
 		return nil, nil, fmt.Errorf("find this host's name, which is part of the gateway's id: %w", err)
 	}
 	g.id = host + "-" + port
-	opt := placement.SourceOptions{Service: g.cfg.service, Replicas: g.cfg.replicas, Log: log, Metrics: metrics, Leaving: g.draining.Load}
+	opt := placement.SourceOptions{Service: g.cfg.service, Replicas: g.cfg.replicas, Log: log, Metrics: metrics, Draining: g.draining.Load}
 	if len(g.cfg.nodes) > 0 {
 		source, err := placement.FromList(g.cfg.nodes, opt)
 		return source, nil, err

@@ -26,7 +26,7 @@ type cluster struct {
 	registrar *registry.Registrar // nil with a fixed list
 	keeper    *keeper.Keeper      // nil with a fixed list
 	peers     peerClient
-	leaving   atomic.Bool
+	draining  atomic.Bool
 }
 
 // nodeID returns the id that the flags give this node: its entry in a fixed list, else -id, which may be empty.
@@ -46,7 +46,7 @@ func join(ctx context.Context, cfg config, addr net.Addr, kept *storage, log *sl
 	c := &cluster{}
 	opt := placement.SourceOptions{
 		Service: cfg.service, Replicas: cfg.replicas, Memory: kept.memory(), Log: log, Metrics: metrics,
-		Leaving: c.leaving.Load,
+		Draining: c.draining.Load,
 	}
 	var err error
 	if len(cfg.nodes) > 0 {
@@ -140,7 +140,7 @@ func (c *cluster) Run(ctx context.Context) error {
 
 // Leave takes the node out of Consul. Its place in the placement stays: a restart moves nothing.
 func (c *cluster) Leave(ctx context.Context, log *slog.Logger) {
-	c.leaving.Store(true)
+	c.draining.Store(true)
 	if c.registrar == nil {
 		return
 	}

@@ -59,7 +59,7 @@ func (n *node) health() api.Health {
 		h.Members = len(view.Nodes())
 	}
 	switch broken := n.broken.Load(); {
-	case n.cluster.leaving.Load():
+	case n.cluster.draining.Load():
 		h.State, h.Reason = edge.Draining, "this node is shutting down"
 	case broken != nil:
 		h.State, h.Reason = edge.Failed, *broken

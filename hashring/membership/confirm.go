@@ -58,7 +58,7 @@ func (w *Watcher) settle(next []Member, index uint64, absent, alive []Member, he
 	case len(next) == 0 && len(absent) > 0:
 		w.metrics.confirms.WithLabelValues(outcomeKept).Inc()
 		level := slog.LevelError
-		if w.leaving() { // as a whole cluster does that is stopped at once
+		if w.draining() { // as a whole cluster does that is stopped at once
 			level = slog.LevelDebug
 		}
 		w.log.Log(context.Background(), level, "no node passes any more; the last ring stays, and requests to it fail until a node is back: "+

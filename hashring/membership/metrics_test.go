@@ -128,11 +128,11 @@ func TestTroubleIsSaidOnce(t *testing.T) {
 
 // A cluster that is stopped at once is no trouble, whatever its programs see of each other last.
 func TestThatAllAreGoneIsSaidByWhoStays(t *testing.T) {
-	for leaving, want := range map[bool]int{false: 1, true: 0} {
+	for draining, want := range map[bool]int{false: 1, true: 0} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newFakeConsul(abc...)
 			var text strings.Builder
-			o := Options{Log: slog.New(slog.NewTextHandler(&text, nil)), Random: quiet().Random, Leaving: func() bool { return leaving }}
+			o := Options{Log: slog.New(slog.NewTextHandler(&text, nil)), Random: quiet().Random, Draining: func() bool { return draining }}
 			w := NewWatcher(c.query, c.probe, o)
 			run(t, w.Run)
 			<-w.Ready()
@@ -140,7 +140,7 @@ func TestThatAllAreGoneIsSaidByWhoStays(t *testing.T) {
 			c.check(false, abc...)
 			sleep(t.Context(), time.Second)
 			if n := strings.Count(text.String(), "level=ERROR"); n != want {
-				t.Errorf("leaving: %t, errors in the log: %d, want %d:\n%s", leaving, n, want, text.String())
+				t.Errorf("draining: %t, errors in the log: %d, want %d:\n%s", draining, n, want, text.String())
 			}
 		})
 	}

@@ -45,10 +45,10 @@ func (s State) String() string { return [...]string{"cold", "live", "blind", "co
 
 // Options of a Watcher and of Fixed. Zero fields mean the defaults.
 type Options struct {
-	Log     *slog.Logger         // default: slog.Default()
-	Metrics *prometheus.Registry // default: none
-	Random  func() float64       // in [0,1), for jitter; default: math/rand/v2
-	Leaving func() bool          // this program stops, so that it is no news when others do; default: it doesn't
+	Log      *slog.Logger         // default: slog.Default()
+	Metrics  *prometheus.Registry // default: none
+	Random   func() float64       // in [0,1), for jitter; default: math/rand/v2
+	Draining func() bool          // this program stops, so that it is no news when others do; default: it doesn't
 }
 
 func (o Options) withDefaults() Options {
@@ -58,8 +58,8 @@ func (o Options) withDefaults() Options {
 	if o.Random == nil {
 		o.Random = rand.Float64
 	}
-	if o.Leaving == nil {
-		o.Leaving = func() bool { return false }
+	if o.Draining == nil {
+		o.Draining = func() bool { return false }
 	}
 	return o
 }
@@ -68,14 +68,14 @@ func (o Options) withDefaults() Options {
 // concurrent use at any time.
 type Watcher struct {
 	*board
-	query   Query
-	probe   Probe
-	log     *slog.Logger
-	random  func() float64
-	leaving func() bool
-	limit   *rate.Limiter
-	state   atomic.Int32
-	metrics *metrics
+	query    Query
+	probe    Probe
+	log      *slog.Logger
+	random   func() float64
+	draining func() bool
+	limit    *rate.Limiter
+	state    atomic.Int32
+	metrics  *metrics
 
 	// Run's own.
 	index    uint64 // to wait for next; 0 reads afresh
@@ -94,15 +94,15 @@ type Watcher struct {
 func NewWatcher(query Query, probe Probe, options Options) *Watcher {
 	o := options.withDefaults()
 	w := &Watcher{
-		board:   newBoard(),
-		query:   query,
-		probe:   probe,
-		log:     o.Log,
-		random:  o.Random,
-		leaving: o.Leaving,
-		limit:   rate.NewLimiter(queryRate, queryBurst),
-		retry:   following.Backoff{First: backoffBase, Last: backoffCap, Random: o.Random},
-		left:    departures{},
+		board:    newBoard(),
+		query:    query,
+		probe:    probe,
+		log:      o.Log,
+		random:   o.Random,
+		draining: o.Draining,
+		limit:    rate.NewLimiter(queryRate, queryBurst),
+		retry:    following.Backoff{First: backoffBase, Last: backoffCap, Random: o.Random},
+		left:     departures{},
 	}
 	w.metrics = newMetrics(o.Metrics, w)
 	return w

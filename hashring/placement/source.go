@@ -20,7 +20,7 @@ type SourceOptions struct {
 	Log      *slog.Logger
 	Metrics  *prometheus.Registry
 	Random   func() float64 // in [0,1), for jitter; nil: math/rand/v2
-	Leaving  func() bool    // this program stops; nil: it doesn't
+	Draining func() bool    // this program stops; nil: it doesn't
 }
 
 // A Source is everything that a program runs to have a View: who passes, what the placement is, and the two joined. Run it once;
@@ -42,7 +42,7 @@ func FromConsul(client *api.Client, o SourceOptions) (*Source, error) {
 // FromQueries follows whatever answers as Consul does: about who passes, and about the placement. probe asks the nodes
 // themselves.
 func FromQueries(passing membership.Query, probe membership.Probe, document Query, o SourceOptions) (*Source, error) {
-	members := membership.NewWatcher(passing, probe, membership.Options{Log: o.Log, Metrics: o.Metrics, Random: o.Random, Leaving: o.Leaving})
+	members := membership.NewWatcher(passing, probe, membership.Options{Log: o.Log, Metrics: o.Metrics, Random: o.Random, Draining: o.Draining})
 	documents, err := NewWatcher(WatcherOptions{
 		Query:    document,
 		Replicas: o.Replicas,
@@ -68,7 +68,7 @@ func FromQueries(passing membership.Query, probe membership.Probe, document Quer
 
 // FromList follows a list of nodes given by hand: the placement for good.
 func FromList(list []string, o SourceOptions) (*Source, error) {
-	members, err := membership.NewFixed(list, membership.NewHTTPProbe(), membership.Options{Log: o.Log, Metrics: o.Metrics, Random: o.Random, Leaving: o.Leaving})
+	members, err := membership.NewFixed(list, membership.NewHTTPProbe(), membership.Options{Log: o.Log, Metrics: o.Metrics, Random: o.Random, Draining: o.Draining})
 	if err != nil {
 		return nil, err
 	}
