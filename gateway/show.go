@@ -118,17 +118,20 @@ func (g *gateway) status() any {
 		Away       int    `json:"away"`
 	}
 	out := struct {
-		ID          string    `json:"id"`
-		Version     string    `json:"version"`
-		Uptime      float64   `json:"uptime_seconds"`
-		Ring        *ring     `json:"ring"`
-		LastContact time.Time `json:"last_contact"` // with Consul, or with the nodes of a fixed list
-		Replicas    int       `json:"replicas"`
-		WriteQuorum int       `json:"write_quorum"`
-		ReadQuorum  int       `json:"read_quorum"`
+		ID          string     `json:"id"`
+		Version     string     `json:"version"`
+		Uptime      float64    `json:"uptime_seconds"`
+		Ring        *ring      `json:"ring"`
+		LastContact *time.Time `json:"last_contact"` // with Consul, or with the nodes of a fixed list; null if never
+		Replicas    int        `json:"replicas"`
+		WriteQuorum int        `json:"write_quorum"`
+		ReadQuorum  int        `json:"read_quorum"`
 	}{
-		ID: g.id, Version: version, Uptime: time.Since(g.started).Seconds(), LastContact: g.source.Members.LastContact(),
+		ID: g.id, Version: version, Uptime: time.Since(g.started).Seconds(),
 		Replicas: g.cfg.replicas, WriteQuorum: g.cfg.writeQuorum, ReadQuorum: g.cfg.readQuorum,
+	}
+	if at := g.source.Members.LastContact(); !at.IsZero() {
+		out.LastContact = &at
 	}
 	if view := g.source.View(); view != nil {
 		out.Ring = &ring{view.Generation(), len(view.Nodes()), len(view.Away())}

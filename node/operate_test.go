@@ -27,10 +27,11 @@ type operated struct {
 	done chan error
 }
 
-// operate starts node id on addr.
-func operate(t *testing.T, id, addr, data string) *operated {
+// operate starts node id on addr, with more flags.
+func operate(t *testing.T, id, addr, data string, more ...string) *operated {
 	t.Helper()
-	cfg, err := parseConfig([]string{"-id", id, "-addr", addr, "-advertise", addr, "-data", data, "-rebalance-after", "1h"}, io.Discard)
+	flags := []string{"-id", id, "-addr", addr, "-advertise", addr, "-data", data, "-rebalance-after", "1h"}
+	cfg, err := parseConfig(append(flags, more...), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

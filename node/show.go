@@ -67,6 +67,12 @@ func (n *node) health() api.Health {
 		h.State, h.Reason = edge.Failed, lostReason
 	case view == nil && problem != nil: // it can serve nothing, and whoever looks at its check should see why
 		h.State, h.Reason = edge.Starting, "the placement in Consul is not taken: "+problem.Error()
+	case view == nil && n.cluster.source.Members.Snapshot() == nil:
+		h.Waits = "nothing is known of the nodes yet: is Consul up, and CONSUL_HTTP_ADDR right?"
+	case view == nil: // written by nodes that pass
+		h.Waits = "there is no placement yet: it is written once the first nodes pass their checks"
+	case h.Members == 0:
+		h.Waits = "none of the placement's nodes passes its check"
 	}
 	return h
 }
@@ -102,7 +108,10 @@ func (n *node) status() any {
 		Passing    int    `json:"passing"`
 		Away       int    `json:"away"`
 	}
-	stats := n.kept.Stats()
+	stats, health := n.kept.Stats(), n.health()
+	if health.Waits != "" {
+		health.State = edge.Starting
+	}
 	owned, unsettled := n.data.Slots()
 	out := struct {
 		ID             string             `json:"id"`
@@ -125,12 +134,12 @@ func (n *node) status() any {
 		Leaving        *departure.Leaving `json:"leaving,omitempty"` // how far it has come in leaving for good
 		Keeper         bool               `json:"keeper"`            // this node changes the placement when that is due
 		Waiting        string             `json:"waiting,omitempty"` // why it doesn't, though it is due
-		LastContact    time.Time          `json:"last_contact"`      // with Consul, or with the nodes of a fixed list
+		LastContact    *time.Time         `json:"last_contact"`      // with Consul, or with the nodes of a fixed list; null if never
 	}{
-		ID: n.kept.id, Disk: n.kept.diskID, Version: version, Zone: n.cfg.zone, State: string(n.health().State),
+		ID: n.kept.id, Disk: n.kept.diskID, Version: version, Zone: n.cfg.zone, State: string(health.State),
 		Uptime: time.Since(n.started).Seconds(), Store: n.cfg.store, Keys: stats.Keys, Tombstones: stats.Tombstones,
 		Bytes: stats.LiveBytes, DiskBytes: stats.DiskBytes, Segments: stats.Segments, Damaged: stats.Damaged,
-		SlotsOwned: owned, SlotsUnsettled: unsettled, LastContact: n.cluster.source.Members.LastContact(),
+		SlotsOwned: owned, SlotsUnsettled: unsettled,
 		Leaving: n.leaver.At(),
 	}
 	if move, ok := n.move(); ok {
@@ -139,6 +148,9 @@ func (n *node) status() any {
 	if n.cluster.keeper != nil {
 		keeping := n.cluster.keeper.Status()
 		out.Keeper, out.Waiting = keeping.Holding, keeping.Waiting
+	}
+	if at := n.cluster.source.Members.LastContact(); !at.IsZero() {
+		out.LastContact = &at
 	}
 	if view := n.cluster.source.View(); view != nil {
 		out.Ring = &ring{view.Generation(), len(view.Nodes()), len(view.Away())}

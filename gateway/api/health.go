@@ -28,17 +28,21 @@ type HealthPage struct {
 	ID     string // the id that ?node= has to name
 	State  State
 	Reason string   // one line; why it isn't ready
+	Waits  string   // one line; why it serves no requests yet although its check is to pass, as others wait for that
 	Lines  []string // what else there is to know, line by line
 }
 
 // Health serves a page: 200 while it is ready, else 503 with the reason in the first line, and nothing but these two,
 // since Consul takes 429 for a warning. A check that was meant for another id, because this program has its address now,
-// finds out.
+// finds out. Whoever names no id wants to know whether requests are served: it isn't told ready while the page waits.
 func Health(page func() HealthPage) Handler {
 	return func(c *gin.Context) Outcome {
 		p := page()
-		if id := parameter(c.Request, "node"); id != "" && id != p.ID {
+		switch id := parameter(c.Request, "node"); {
+		case id != "" && id != p.ID:
 			p.State, p.Reason = Failed, "another node is asked for: this is "+p.ID
+		case id == "" && p.State == Ready && p.Waits != "":
+			p.State, p.Reason = Starting, p.Waits
 		}
 		if p.State != Ready {
 			Text(c, http.StatusServiceUnavailable, p.text())

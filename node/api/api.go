@@ -56,6 +56,7 @@ func New(n Node) *edge.Router {
 type Health struct {
 	State  edge.State
 	Reason string // why it isn't ready
+	Waits  string // why it serves no requests yet although its check is to pass
 
 	ID, Version, Zone, Store string
 	Members                  int // nodes on the ring
@@ -76,7 +77,7 @@ func (h Health) page() edge.HealthPage {
 	if h.Leaving {
 		lines = append(lines, "leaving for good: /status says how far it is")
 	}
-	return edge.HealthPage{ID: h.ID, State: h.State, Reason: h.Reason, Lines: lines}
+	return edge.HealthPage{ID: h.ID, State: h.State, Reason: h.Reason, Waits: h.Waits, Lines: lines}
 }
 
 // another refuses a question that was meant for another node.

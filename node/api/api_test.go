@@ -125,6 +125,25 @@ func TestHealthNotReady(t *testing.T) {
 	}
 }
 
+// A node passes its check before it serves, since the placement is written by nodes that pass; whoever waits for it to serve asks without its id.
+func TestHealthOfANodeThatWaits(t *testing.T) {
+	n := testNode(apitest.NewFake())
+	n.Health = func() Health { return Health{State: edge.Ready, Waits: "no placement yet", ID: "n1"} }
+	h := New(n)
+	for path, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"/health-check":         {503, "no placement yet\nstatus: starting\nnode: n1"},
+		"/health-check?node=n1": {200, "status: ready\nnode: n1"},
+		"/health-check?node=n2": {503, "another node is asked for: this is n1\nstatus: failed\nnode: n1"},
+	} {
+		if w := do(h, "GET", path); w.Code != want.code || !strings.HasPrefix(w.Body.String(), want.text) {
+			t.Errorf("GET %s = %d %q, want %d and %q first", path, w.Code, w.Body, want.code, want.text)
+		}
+	}
+}
+
 func TestPlacementUnknown(t *testing.T) {
 	if w := do(New(testNode(apitest.NewFake())), "GET", "/placement"); w.Code != 404 {
 		t.Errorf("GET /placement = %d %s, want 404", w.Code, w.Body)
@@ -169,6 +188,9 @@ func TestLocal(t *testing.T) {
 		w := do(h, "GET", "/local/"+key)
 		if w.Code != 200 || w.Body.String() != want {
 			t.Errorf("GET /local/%s = %d %s, want 200 %s", key, w.Code, w.Body, want)
+		}
+		if etag := w.Header().Get("ETag"); etag != `"`+version.String()+`"` {
+			t.Errorf("GET /local/%s has the ETag %s, want the version", key, etag)
 		}
 	}
 	if w := do(h, "GET", "/local/damaged"); w.Code != 500 || !json.Valid(w.Body.Bytes()) || strings.Contains(w.Body.String(), "checksum") {

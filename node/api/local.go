@@ -35,6 +35,7 @@ func (n *Node) local(c *gin.Context) edge.Outcome {
 	case !ok:
 		return edge.Fail(c, edge.Problem{Outcome: edge.NotFound, Key: key, Detail: "this node holds no record of this key"})
 	}
+	c.Writer.Header().Set("ETag", `"`+l.Record.Version.String()+`"`)
 	return edge.RawJSON(c, http.StatusOK, l.append(nil, key))
 }
 
