@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +30,7 @@ const (
 	headerReplicas = "Ringkv-Replicas"
 	headerCluster  = "Ringkv-Cluster"
 	headerMaxValue = "Ringkv-Max-Value" // bytes; each side names what it accepts
-	maxRefusal     = 512                // bytes of a refusal's text
+	maxRefusal     = 1023               // bytes of a refusal
 	maxHeaders     = 16 << 10
 )
 
@@ -40,6 +41,17 @@ var errRefused = errors.New("refused")
 type refusal struct {
 	status int
 	text   string
+}
+
+// A problem is a refusal as it is sent: problem details (RFC 9457), in the envelope of all errors of a node's routes.
+type problem struct {
+	Success   bool   `json:"success"`
+	Error     string `json:"error"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	Outcome   string `json:"outcome"`
+	Retryable bool   `json:"retryable"`
 }
 
 // hello is what the asker says.
@@ -114,11 +126,11 @@ func refusedBy(resp *http.Response) error {
 	if resp.Header.Get(headerVersions) == "" {
 		return fmt.Errorf("%w: it answers %s with %d and is no ringkv node, or too old a one", errRefused, Path, resp.StatusCode)
 	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	if err != nil {
-		return fmt.Errorf("read why the node refused: %w", err)
+	var no problem
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxRefusal)).Decode(&no); err != nil {
+		return fmt.Errorf("%w: it answers %s with %d, and why can't be read: %w", errRefused, Path, resp.StatusCode, err)
 	}
-	return fmt.Errorf("%w: %s", errRefused, printable(string(text)))
+	return fmt.Errorf("%w: %s", errRefused, printable(no.Detail))
 }
 
 // printable replaces what isn't fit for an error or a log line.
@@ -161,8 +173,8 @@ func (o *ServerOptions) judge(r *http.Request) (maxValue int, no *refusal) {
 func (no *refusal) send(w http.ResponseWriter) error {
 	h := w.Header()
 	h.Set(headerVersions, fmt.Sprintf("%d-%d", oldestVersion, newestVersion))
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
 	if no.status == http.StatusUpgradeRequired {
 		h.Set("Upgrade", upgradeToken)
 		h.Set("Connection", "Upgrade, close")
@@ -170,8 +182,10 @@ func (no *refusal) send(w http.ResponseWriter) error {
 		h.Set("Connection", "close")
 	}
 	w.WriteHeader(no.status)
-	_, err := io.WriteString(w, no.text+"\n")
-	return err
+	body := json.NewEncoder(w)
+	body.SetEscapeHTML(false) // what an asker names would grow sixfold
+	return body.Encode(problem{Error: "refused", Title: "Not a connection for this node", Status: no.status, Detail: no.text, Outcome: "none",
+		Retryable: no.status == http.StatusServiceUnavailable})
 }
 
 // accept is the answer to a handshake that succeeds.

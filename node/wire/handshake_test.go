@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +62,7 @@ func TestHandshakeOverRawHTTP(t *testing.T) {
 		"no replicas":     {headerReplicas, "", 409, "-replicas is 3 here and none at the asker"},
 		"no cluster":      {headerCluster, "", 409, "the asker to none"},
 		"long cluster":    {headerCluster, strings.Repeat("c", 5000), 409, "ccc..."},
+		"cluster escaped": {headerCluster, strings.Repeat(`"<`, 2500), 409, `"<...`},
 		"no bound":        {headerMaxValue, "", 400, "Ringkv-Max-Value must name a number of bytes"},
 		"negative bound":  {headerMaxValue, "-1", 400, "Ringkv-Max-Value must name a number of bytes"},
 	} {
@@ -70,7 +72,17 @@ func TestHandshakeOverRawHTTP(t *testing.T) {
 				header.Set(c.header, c.value)
 			}
 			resp, body := rawHandshake(t, n.addr, header)
-			if resp.StatusCode != c.status || !strings.Contains(body, c.want) || len(body) > maxRefusal {
+			if resp.StatusCode != c.status {
+				t.Fatalf("answer %d %q, want %d", resp.StatusCode, body, c.status)
+			}
+			if c.status == http.StatusSwitchingProtocols {
+				return
+			}
+			var no problem
+			if err := json.Unmarshal([]byte(body), &no); err != nil || no.Success || no.Status != c.status || len(body) > maxRefusal {
+				t.Errorf("answer %q of %d bytes is no problem of 1 KiB: %v", body, len(body), err)
+			}
+			if !strings.Contains(no.Detail, c.want) || resp.Header.Get("Content-Type") != "application/problem+json" {
 				t.Errorf("answer %d %q, want %d with %q", resp.StatusCode, body, c.status, c.want)
 			}
 		})
