@@ -37,7 +37,7 @@ func parseConfig(args []string, out io.Writer) (config, error) {
 	fs.StringVar(&c.service, "service", "ringkv-node", "`name` of the nodes' service in Consul; it names the cluster")
 	fs.Var(&c.nodes, "nodes", "`host:port,...` of all nodes: a fixed ring without Consul")
 	fs.DurationVar(&c.timeout, "timeout", 2*time.Second, "`time` that one request may take with all its tries; raising it lets clients wait longer for nodes that are in trouble")
-	fs.Var(&c.maxValue, "max-value", "largest value, in `bytes` such as 1MiB, the same on all nodes and gateways; a request may take that much memory on each of them")
+	fs.Var(&c.maxValue, "max-value", "largest value, in `bytes` such as 1MiB, the same on all nodes and gateways, and never less than what is stored, as that could be read no more; a request may take that much memory on each of them")
 	fs.Var(&c.maxInflight, "max-inflight", "`bytes` of requests under way at once, such as 64MiB; above it they are answered 503 at once. Raising it raises the memory the gateway may take")
 	c.log.Flags(fs)
 	const about = "kvgateway is the gateway of ringkv: it takes requests for all keys, and carries them out on the nodes."

@@ -40,7 +40,7 @@ func TestContradictionsAreRefused(t *testing.T) {
 		"-max-inflight 512KiB":                    "-max-inflight 512KiB is below -max-value 1MiB",
 		"-max-value 1GiB -max-inflight 2GiB":      "at most 64MiB",
 		"-timeout 0s":                             "-timeout",
-		"-log-level loud":                         "loud",
+		"-log-level loud":                         `"loud" for flag -log-level: want debug, info, warn or error`,
 		"-log-format xml":                         "-log-format",
 		"-service ringkv/node":                    "-service",
 		"-wirte-quorum 2":                         "-wirte-quorum",

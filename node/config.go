@@ -55,7 +55,7 @@ func parseConfig(args []string, out io.Writer) (config, error) {
 	fs.DurationVar(&c.checkInterval, "check-interval", time.Second, "`time` between the health checks that Consul runs; raising it leaves a dead node in the ring for longer")
 	fs.DurationVar(&c.checkTimeout, "check-timeout", 500*time.Millisecond, "`time` after which a check counts as failed; raising it leaves a hung node in the ring for longer")
 	fs.StringVar(&c.destroy, "destroy", "loopback", "`who` may call /destroy: loopback, any or off")
-	fs.Var(&c.maxValue, "max-value", "largest value, in `bytes` such as 1MiB, the same on all nodes and gateways; a request may take that much memory on each of them")
+	fs.Var(&c.maxValue, "max-value", "largest value, in `bytes` such as 1MiB, the same on all nodes and gateways, and never less than what is stored, as that could be read no more; a request may take that much memory on each of them")
 	fs.DurationVar(&c.maxSkew, "max-clock-skew", 5*time.Second, "how far, in `time`, a write's version may be ahead of this node's clock; raising it lets clocks that run away take others along")
 	fs.DurationVar(&c.rebalanceAfter, "rebalance-after", time.Minute, "`time` that a node may fail its checks before its slots get another copy elsewhere; raising it moves less data, and leaves slots a copy short for longer")
 	fs.Var(&c.moveRate, "move-rate", "`bytes` a second, such as 20MiB/s, that this node fetches from others when its share of the ring changes; raising it settles sooner, and slows requests meanwhile")

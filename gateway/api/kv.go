@@ -175,5 +175,5 @@ func (k *kv) refuse(c *gin.Context, key string, bad *Problem) Outcome {
 }
 
 func (k *kv) overloaded(c *gin.Context, key string) Outcome {
-	return Fail(c, Problem{Outcome: Overloaded, Key: key, Detail: "the requests under way hold all the memory they may: try again in a moment, or see -max-inflight"})
+	return Fail(c, Problem{Outcome: Overloaded, Key: key, Detail: "the requests under way hold all the memory they may: try again in a moment"})
 }

@@ -84,6 +84,9 @@ func Parse(fs *flag.FlagSet, args []string, out io.Writer, about string) error {
 
 // explain returns what was wrong with a flag, with what the flag takes in place of package flag's "parse error".
 func explain(fs *flag.FlagSet, what string) string {
+	if before, _, found := strings.Cut(what, "slog: "); found {
+		return before + "want debug, info, warn or error"
+	}
 	before, vague := strings.CutSuffix(what, "parse error")
 	if !vague {
 		return what

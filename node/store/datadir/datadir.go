@@ -20,7 +20,7 @@ var (
 	// ErrInUse is returned by Open when another process has the directory open.
 	ErrInUse = errors.New("the data directory is in use by another node: stop that one, or give this one another -data")
 	// ErrWrongNode is returned by Open when the directory belongs to a node of another id.
-	ErrWrongNode = errors.New("the data directory belongs to another node: start with that -id, or with another -data")
+	ErrWrongNode = errors.New("the data directory belongs to another node: start that one, or give this one another -data")
 	// ErrNewer is returned by Open when a newer version of the program wrote the directory.
 	ErrNewer = errors.New("the data directory was written by a newer version: start that version")
 	// ErrDamaged is returned by Open when node.json can't be believed.
