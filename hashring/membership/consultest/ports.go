@@ -4,21 +4,28 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"slices"
 	"strconv"
+	"sync"
 	"testing"
 )
 
 // Ports are chosen below those that systems give to outgoing connections, so that they stay free while Consul is down.
 const lowestPort, ports = 20000, 10000
 
-// FreePorts returns distinct ports that were free a moment ago, for TCP and UDP.
+// given are the ports that tests of this program have. Whoever gets one may listen on it much later, so that to ask the system alone would give it away twice.
+var given sync.Map
+
+// FreePorts returns ports that were free a moment ago, for TCP and UDP. Until the test is over, nobody else gets them.
 func FreePorts(t testing.TB, n int) []string {
 	t.Helper()
 	var free []string
 	for range 1000 {
 		port := strconv.Itoa(lowestPort + rand.IntN(ports))
-		if slices.Contains(free, port) || !isFree(t, port) {
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
+		}
+		t.Cleanup(func() { given.Delete(port) })
+		if !isFree(t, port) {
 			continue
 		}
 		if free = append(free, port); len(free) == n {
