@@ -93,16 +93,10 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// freeAddr returns an address that nobody listens on, and that the system gives to no connection meanwhile.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", consultest.FreePorts(t, 1)[0])
 }
 
 // TestAnOperatorsDay: a node leaves four, one of the three that are left dies with its disk and is given up, and the ring goes on with all

@@ -1,20 +1,14 @@
 package keeper
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,82 +17,11 @@ import (
 	"ringkv/hashring"
 	"ringkv/hashring/following"
 	"ringkv/hashring/membership"
+	"ringkv/hashring/membership/consultest"
 	"ringkv/hashring/placement"
 )
 
 const service = "ringkv-node"
-
-// startConsul runs a Consul of the test's own, on loopback, and returns a client of it.
-func startConsul(t *testing.T) *api.Client {
-	t.Helper()
-	binary := consulBinary(t)
-	ports := freePorts(t, 3)
-	var output bytes.Buffer
-	cmd := exec.Command(binary, "agent", "-dev", "-node=test", "-client=127.0.0.1", "-bind=127.0.0.1", "-log-level=warn", "-hcl",
-		fmt.Sprintf("ports { http = %d, server = %d, serf_lan = %d, serf_wan = -1, dns = -1, grpc = -1, grpc_tls = -1 }", ports[0], ports[1], ports[2]))
-	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
-			t.Errorf("stop Consul: %v", err)
-		}
-		_ = cmd.Wait() // its status is that of a killed process
-		if t.Failed() {
-			t.Logf("Consul said:\n%s", output.String())
-		}
-	})
-	config := api.DefaultConfig()
-	config.Address = fmt.Sprintf("127.0.0.1:%d", ports[0])
-	client, err := api.NewClient(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	await(t, 20*time.Second, "a leader", func() bool {
-		leader, err := client.Status().Leader()
-		nodes, _, catalogErr := client.Catalog().Nodes(nil)
-		return err == nil && leader != "" && catalogErr == nil && len(nodes) == 1
-	})
-	return client
-}
-
-func consulBinary(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("RINGKV_CONSUL"); path != "" {
-		return path
-	}
-	if path, err := exec.LookPath("consul"); err == nil {
-		return path
-	}
-	path, err := filepath.Abs("../../bin/consul")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("no Consul: set RINGKV_CONSUL, or put consul on PATH or into bin/")
-	}
-	return path
-}
-
-func freePorts(t *testing.T, n int) []int {
-	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			if err := l.Close(); err != nil {
-				t.Error(err)
-			}
-		}()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
-}
 
 // await polls until ok, and fails the test if that takes longer than limit.
 func await(t *testing.T, limit time.Duration, what string, ok func() bool) {
@@ -202,7 +125,7 @@ func (c *cluster) await(p *process, generation uint64, nodes string) {
 
 // TestPlacementOnConsul goes through a placement's life on a real Consul, with two keepers.
 func TestPlacementOnConsul(t *testing.T) {
-	c := &cluster{t: t, client: startConsul(t), nodes: map[string]*process{}}
+	c := &cluster{t: t, client: consultest.Start(t).Client, nodes: map[string]*process{}}
 	c.register("a", "1")
 	c.register("b", "1")
 	a, b := c.start("a"), c.start("b")
@@ -240,7 +163,7 @@ func TestPlacementOnConsul(t *testing.T) {
 
 // TestConsulLock takes the lock from hand to hand on a real Consul.
 func TestConsulLock(t *testing.T) {
-	client := startConsul(t)
+	client := consultest.Start(t).Client
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -325,7 +248,7 @@ func TestConsulLock(t *testing.T) {
 
 // TestConsulKeyIsWrittenByCompareAndSet on a real Consul.
 func TestConsulKeyIsWrittenByCompareAndSet(t *testing.T) {
-	key, ctx := NewConsulKey(startConsul(t), placement.Key(service)), t.Context()
+	key, ctx := NewConsulKey(consultest.Start(t).Client, placement.Key(service)), t.Context()
 	if value, modified, err := key.Get(ctx); value != nil || modified != 0 || err != nil {
 		t.Fatalf("Get of no key = %q, %d, %v, want nothing", value, modified, err)
 	}
