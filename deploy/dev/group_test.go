@@ -52,11 +52,11 @@ func TestStopEndsTheLastStageFirst(t *testing.T) {
 func TestAChildThatDoesNotStopIsKilled(t *testing.T) {
 	screen := &screen{}
 	g := started(t, screen, []string{"obedient"}, []string{"stubborn"})
-	g.patience = 50 * time.Millisecond
+	g.patience = 2 * time.Second // which the obedient one has too
 	screen.await(t, "deaf")
 	screen.await(t, "started")
 	g.stop(nil)
-	screen.inOrder(t, "stubborn did not stop within 50ms: killing it", "obedient  | stopped")
+	screen.inOrder(t, "stubborn did not stop within 2s: killing it", "obedient  | stopped")
 	if reason := g.stages[1][0].reason(); reason != "signal: killed" {
 		t.Errorf("reason() = %q, want signal: killed", reason)
 	}

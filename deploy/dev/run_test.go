@@ -75,14 +75,14 @@ func TestAClusterStartsServesLosesANodeAndStops(t *testing.T) {
 
 func TestAClusterThatNeverServesIsExplained(t *testing.T) {
 	cfg, screen := cluster(t), &screen{}
-	cfg.ready = time.Second
+	cfg.ready = 5 * time.Second // all five programs have to start within it
 	t.Setenv("FAKE_GATEWAY", "not ready")
 	_, result := running(cfg, screen)
 	err := <-result
 	if err == nil {
 		t.Fatal("run() = nil, want an error: the gateway was never ready")
 	}
-	for _, want := range []string{"not ready after 1s", "503", fmt.Sprintf("node %d: ready: state: ready", cfg.nodePort), "gateway: not ready", "no ring yet"} {
+	for _, want := range []string{"not ready after 5s", "503", fmt.Sprintf("node %d: ready: state: ready", cfg.nodePort), "gateway: not ready", "no ring yet"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)
 		}
