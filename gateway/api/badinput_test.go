@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestBadInput(t *testing.T) {
 	apitest.BadInput(t, func(t *testing.T, c *apitest.Fake) string {
-		limits := Limits{MaxValue: apitest.MaxValue, BodyGrace: 50 * time.Millisecond}
+		limits := Limits{MaxValue: apitest.MaxValue, BodyGrace: 500 * time.Millisecond}
 		return serve(t, testGateway(c, limits), 1000, nil)
 	})
 }

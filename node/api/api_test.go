@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func testNode(c edge.Coordinator) Node {
 	return Node{
 		Coordinator: c,
-		Limits:      edge.Limits{MaxValue: apitest.MaxValue, BodyGrace: 50 * time.Millisecond},
+		Limits:      edge.Limits{MaxValue: apitest.MaxValue, BodyGrace: 500 * time.Millisecond},
 		Registry:    prometheus.NewRegistry(),
 		Log:         slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Wire:        http.NotFoundHandler(),
