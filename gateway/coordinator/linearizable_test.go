@@ -48,7 +48,7 @@ func wantLinearizable(t *testing.T, seeds int, run func(t *testing.T, seed uint6
 				t.Log(op)
 			}
 		}
-		if err := oracle.CheckLinear(ops, time.Minute); err != nil {
+		if err := oracle.CheckLinear(ops, 3*time.Minute); err != nil {
 			t.Fatalf("seed %d (repeat with -run '^%s$' -seed %d): %v", s, t.Name(), s, err)
 		}
 		if t.Failed() {

@@ -34,7 +34,7 @@ func TestLinearizableWhereWritesMeet(t *testing.T) {
 				t.Log(op)
 			}
 		}
-		if err := oracle.CheckLinear(ops, time.Minute); err != nil {
+		if err := oracle.CheckLinear(ops, 3*time.Minute); err != nil {
 			t.Fatalf("seed %d (repeat with -run '^%s$' -seed %d): %v", s, t.Name(), s, err)
 		}
 	}
