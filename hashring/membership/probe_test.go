@@ -46,20 +46,22 @@ func TestHTTPProbe(t *testing.T) {
 	hanging := serve(t, "n1", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	dead := serve(t, "n1", healthy("n1"))
 	dead.Addr = "127.0.0.1:1"
+	const enough = 10 * time.Second // on a machine with other work to do
 	for _, c := range []struct {
 		name   string
 		member Member
+		limit  time.Duration
 		want   string // in the error; empty if it serves
 	}{
-		{"serves", good, ""},
-		{"serves under an odd id", odd, ""},
-		{"another node", impostor, "this is node n2"},
-		{"redirects", elsewhere, "redirect"},
-		{"endless body", endless, "503"},
-		{"hangs", hanging, "deadline"},
-		{"is dead", dead, "refused"},
+		{"serves", good, enough, ""},
+		{"serves under an odd id", odd, enough, ""},
+		{"another node", impostor, enough, "this is node n2"},
+		{"redirects", elsewhere, enough, "redirect"},
+		{"endless body", endless, enough, "503"},
+		{"hangs", hanging, 300 * time.Millisecond, "deadline"},
+		{"is dead", dead, enough, "refused"},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), c.limit)
 		err := NewHTTPProbe()(ctx, c.member)
 		cancel()
 		switch {
