@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -59,17 +60,29 @@ func TestValuesComeFromTheNodeThatIsAsked(t *testing.T) {
 		}
 		return sum
 	}
-	before := all()
-	for _, n := range nodes {
-		for i := range keys {
-			if code, text := n.call("GET", fmt.Sprintf("/kv/k%d?raw", i), ""); code != 200 || len(text) != size {
-				t.Fatalf("GET of k%d = %d, %d bytes", i, code, len(text))
-			}
+	// Two of three would come over the wire if the first owner were asked. Some do all the same: who waits for 15 ms asks the others too. That adds values and takes
+	// none away, so that on a busy machine the best round tells.
+	const rounds = 5
+	least := math.Inf(1)
+	for round := 0; round < rounds && least > keys*size; round++ {
+		before := all()
+		for _, n := range nodes {
+			n.readAll(keys, size)
 		}
+		least = min(least, all()-before)
 	}
-	// Two of three would come over the wire if the first owner were asked. Some do all the same: who waits for 15 ms asks the others too.
-	if sent := all() - before; sent > keys*size {
-		t.Errorf("the nodes sent each other %.0f bytes for %d values of %d that the asked one held", sent, len(nodes)*keys, size)
+	if least > keys*size {
+		t.Errorf("in each of %d rounds the nodes sent each other %.0f bytes or more for %d values of %d that the asked one held", rounds, least, len(nodes)*keys, size)
+	}
+}
+
+// readAll reads k0, k1 and so on, of size bytes each, through the node.
+func (n *operated) readAll(keys, size int) {
+	n.t.Helper()
+	for i := range keys {
+		if code, text := n.call("GET", fmt.Sprintf("/kv/k%d?raw", i), ""); code != 200 || len(text) != size {
+			n.t.Fatalf("GET of k%d = %d, %d bytes", i, code, len(text))
+		}
 	}
 }
 
