@@ -162,11 +162,15 @@ func (c *Cluster) Pause(t testing.TB, name string) { t.Helper(); c.signal(t, nam
 // Resume ends Pause.
 func (c *Cluster) Resume(t testing.TB, name string) { t.Helper(); c.signal(t, name, syscall.SIGCONT) }
 
-// DestroyNode is `curl -X POST node/destroy`, and waiting until the process is gone.
+// DestroyNode is `curl -X POST node/destroy`, and waiting until the process is gone. Where no answer comes, it's KillNode.
 func (c *Cluster) DestroyNode(t testing.TB, id string) {
 	t.Helper()
-	// An answer may be lost on its way, as another fault has it.
-	if r := c.client.Do(t.Context(), "POST", c.Address(t, id), "/destroy", nil); r.Status != 202 && r.Err == nil {
+	r := c.client.Do(t.Context(), "POST", c.Address(t, id), "/destroy", nil)
+	if r.Err != nil { // another fault loses the answers of this node, and so the connection that the question needs: it may never have come
+		c.KillNode(t, id)
+		return
+	}
+	if r.Status != 202 {
 		t.Fatalf("POST /destroy on %s = %v, want 202", id, r)
 	}
 	if err := c.process(t, id).awaitExit(); err != nil {
