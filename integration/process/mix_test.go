@@ -28,7 +28,7 @@ func TestAnyThreeFaultsLoseNothing(t *testing.T) {
 			faults := m.round(t, l, kinds)
 			l.Stop()
 			ops := l.History.Ops()
-			if err := oracle.CheckLinear(load.OfContended(ops), time.Minute); err != nil {
+			if err := oracle.CheckLinear(load.OfContended(ops), 5*time.Minute); err != nil {
 				t.Error(err)
 			}
 			judge(t, l, whateverFails, strings.Join(faults, ", "))
