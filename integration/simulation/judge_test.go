@@ -49,7 +49,7 @@ func (w *world) judge(o *outcome) {
 	if len(w.failures) > 0 {
 		return
 	}
-	if err := oracle.CheckLinear(slices.Concat(o.ops, w.ledger.losses), time.Minute); err != nil {
+	if err := oracle.CheckLinear(slices.Concat(o.ops, w.ledger.losses), 5*time.Minute); err != nil {
 		w.fail("linearizable: %v", err)
 	}
 }

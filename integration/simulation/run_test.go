@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -15,10 +16,14 @@ func simulate(t *testing.T, seed uint64) (w *world) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(400 << 20))
 	var o *outcome
+	stuck := time.AfterFunc(patience, func() {
+		panic(fmt.Sprintf("seed %d still runs after %v: repeat it with %s", seed, patience, command(seed)))
+	})
 	synctest.Test(t, func(*testing.T) {
 		w = newWorld(seed)
 		o = w.run()
 	})
+	stuck.Stop()
 	if o != nil {
 		w.judge(o)
 	}
