@@ -36,7 +36,7 @@ func (w *world) converge(quiet bool) {
 	end := time.Now().Add(convergence)
 	for n := 1; ; n++ {
 		time.Sleep(500 * time.Millisecond)
-		if n%40 == 0 {
+		if n%40 == 1 {
 			w.look()
 		}
 		why := w.behind()
@@ -163,6 +163,9 @@ func (w *world) unsettledBut(without map[string]bool) string {
 		v := p.source.View()
 		if v == nil || v.Generation() != d.Generation {
 			return fmt.Sprintf("%s doesn't know generation %d", n.ID, d.Generation)
+		}
+		if !v.Document().Same(d) { // after Consul has lost everything there may be two
+			return fmt.Sprintf("%s knows another generation %d", n.ID, d.Generation)
 		}
 		for slot := range hashring.Slots {
 			if !w.plan.has(slot) {
