@@ -173,44 +173,20 @@ func TestARestartedAgentLeavesTheRingServing(t *testing.T) {
 		eventually(t, 30*time.Second, "a ring of three", func(ctx context.Context) error { return ringOf(ctx, gateway, 3) })
 	}
 
-	stop, written := make(chan struct{}), make(chan []string, 1)
-	go func() { written <- load(t, gateways, stop) }()
+	l := startLoad(t, gateways)
 	s.run(t.Context(), t, "restart", "agent1")
 	passesAgain(t, s.url(t, "consul", "8500"), "node1")
 	for _, gateway := range gateways {
 		eventually(t, 30*time.Second, "a ring of three again", func(ctx context.Context) error { return ringOf(ctx, gateway, 3) })
 	}
-	close(stop)
-	keys := <-written
-	t.Logf("%d keys were written and read while the agent restarted", len(keys))
-	if len(keys) < 20 {
-		t.Errorf("only %d keys were written while the agent restarted: that shows nothing", len(keys))
-	}
-	for _, key := range keys {
+	l.stop()
+	l.judge()
+	for _, key := range l.keys {
 		for _, gateway := range gateways {
 			if err := read(t.Context(), gateway, key); err != nil {
 				t.Errorf("after the restart: %v", err)
 			}
 		}
-	}
-}
-
-// load writes keys through both gateways in turn until it is told to stop, reads each through the other, and returns them. Any
-// request that fails fails the test.
-func load(t *testing.T, gateways [2]string, stop <-chan struct{}) []string {
-	var keys []string
-	for i := 0; ; i++ {
-		select {
-		case <-stop:
-			return keys
-		default:
-		}
-		key := fmt.Sprintf("load/%d", i)
-		if err := roundTrip(t.Context(), gateways[i%2], gateways[1-i%2], key); err != nil {
-			t.Errorf("while the agent restarted: %v", err)
-			continue
-		}
-		keys = append(keys, key)
 	}
 }
 
