@@ -13,7 +13,8 @@ import (
 
 // Promise is how available the cluster has to be while a fault lasts. The zero Promise is what the README promises with any one node
 // in trouble: at most one operation in a thousand fails, and no client waits more than a second. What a client waited for longest
-// before anything was broken is added to that: it is what the machine, busy with other work, takes by itself.
+// before anything was broken is added to that: it is what the machine, busy with other work, takes by itself. When it stood still
+// after that doesn't count either.
 type Promise struct {
 	Errors float64       // of all operations, 0 to 1
 	Gap    time.Duration // without an answer, for any one client
@@ -49,8 +50,11 @@ func (l *Load) Judge(t testing.TB, p Promise) {
 	if err := oracle.CheckValid(ops, faults, validAcked); err != nil {
 		t.Fatal(err)
 	}
-	calm, available := oracle.Measure(ops, 0, faults[0].At), oracle.Measure(ops, faults[0].At, l.end)
-	t.Logf("%d operations in all; before %q: %v; from then on: %v", len(ops), faults[0].What, calm, available)
+	stalls := l.watch.seen()
+	calm, available := oracle.Measure(ops, 0, faults[0].At), oracle.Measure(ops, faults[0].At, l.end, stalls...)
+	stalled, longest := oracle.Stalled(stalls, faults[0].At, l.end)
+	t.Logf("%d operations in all; before %q: %v; from then on: %v, while the machine stood still for %v, %v of it at a stretch",
+		len(ops), faults[0].What, calm, available, stalled.Round(time.Millisecond), longest.Round(time.Millisecond))
 	if available.Errors > 0 {
 		t.Logf("the first error: %v", available.FirstErr)
 	}

@@ -33,6 +33,7 @@ type Load struct {
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
 	stopping sync.Once
+	watch    stallWatch
 	end      int64 // when Stop was first called, by the history's time
 }
 
@@ -58,6 +59,11 @@ func Start(t testing.TB, target Target, work Workload, gateways ...string) *Load
 		addr := target.Address(t, gateways[i%len(gateways)])
 		l.running.Go(func() { l.run(ctx, i, addr) })
 	}
+	l.running.Go(func() {
+		beats := time.NewTicker(beat)
+		defer beats.Stop()
+		l.watch.run(ctx, beats.C, l.History.Now)
+	})
 	t.Cleanup(l.Stop)
 	l.Continue(t, Rate) // a second's worth
 	return l

@@ -9,9 +9,10 @@ import (
 
 // Availability is what clients noticed between two times.
 type Availability struct {
-	Total    int           // operations that were under way
-	Errors   int           // those that weren't answered OK
-	Gap      time.Duration // the longest that any one client went without an OK answer
+	Total    int           // operations that were under way, but for those that are excused
+	Errors   int           // those of them that weren't answered OK
+	Excused  int           // operations that were under way while the machine stood still for long
+	Gap      time.Duration // the longest that any one client went without an OK answer, while the machine did something
 	Recovery time.Duration // from the beginning until the last error; 0 without errors
 	GapOp    Op            // the answer that ended the gap; the zero Op if none did
 	FirstErr Op
@@ -26,14 +27,15 @@ func (a Availability) Share() float64 {
 }
 
 func (a Availability) String() string {
-	return fmt.Sprintf("%d operations, %d errors (%.3f %%), longest gap %v, recovered after %v",
-		a.Total, a.Errors, 100*a.Share(), a.Gap.Round(time.Millisecond), a.Recovery.Round(time.Millisecond))
+	return fmt.Sprintf("%d operations, %d errors (%.3f %%), %d more excused, longest gap %v, recovered after %v",
+		a.Total, a.Errors, 100*a.Share(), a.Excused, a.Gap.Round(time.Millisecond), a.Recovery.Round(time.Millisecond))
 }
 
 // Measure looks at the operations that were under way between from and to, at a load in which each client begins its
 // next operation as soon as it has the answer to the last. Each client's own gap counts: if only some keys can't be
-// reached, only some clients notice, and the others' answers must not hide it.
-func Measure(ops []Op, from, to int64) Availability {
+// reached, only some clients notice, and the others' answers must not hide it. Of a gap, only what lies outside of the stalls
+// counts, and of an operation that was under way in a long one, only that it ended a gap.
+func Measure(ops []Op, from, to int64, stalls ...Stall) Availability {
 	var a Availability
 	last := map[int]int64{}
 	ended := slices.Clone(ops)
@@ -45,25 +47,36 @@ func Measure(ops []Op, from, to int64) Availability {
 		if _, known := last[op.Client]; !known {
 			last[op.Client] = from
 		}
-		a.Total++
+		a.count(op, from, to, stalls)
 		if op.Outcome == OK {
-			a.gap(last[op.Client], min(op.Return, to), op)
+			a.gap(last[op.Client], min(op.Return, to), op, stalls)
 			last[op.Client] = op.Return
-			continue
 		}
-		if a.Errors++; a.Errors == 1 {
-			a.FirstErr = op
-		}
-		a.Recovery = time.Duration(min(op.Return, to) - from)
 	}
 	for _, at := range last {
-		a.gap(at, to, Op{})
+		a.gap(at, to, Op{}, stalls)
 	}
 	return a
 }
 
-func (a *Availability) gap(from, to int64, op Op) {
-	if d := time.Duration(to - from); d > a.Gap {
+func (a *Availability) count(op Op, from, to int64, stalls []Stall) {
+	if op.excused(stalls) {
+		a.Excused++
+		return
+	}
+	a.Total++
+	if op.Outcome == OK {
+		return
+	}
+	if a.Errors++; a.Errors == 1 {
+		a.FirstErr = op
+	}
+	a.Recovery = time.Duration(min(op.Return, to) - from)
+}
+
+func (a *Availability) gap(from, to int64, op Op, stalls []Stall) {
+	stalled, _ := Stalled(stalls, from, to)
+	if d := time.Duration(to-from) - stalled; d > a.Gap {
 		a.Gap, a.GapOp = d, op
 	}
 }
