@@ -64,6 +64,7 @@ func twoNodesLost(t *testing.T, c *Cluster) {
 	c.expectStandstill(t, key, victims)
 
 	generation := c.Generation(t)
+	c.awaitLosable(t, victims)
 	dry := c.lose(t, "GET", 200, victims)
 	if want := count(short); dry.Written || dry.Settled && (dry.Slots.Short != want || dry.Slots.Empty != 0 || dry.Slots.Whole != hashring.Slots-want) {
 		t.Errorf("GET /lost of %v = %+v, want nothing written, and %d slots with one copy left", victims, dry, want)
@@ -139,9 +140,26 @@ type loss struct {
 	Slots   struct{ Whole, Short, Empty int }
 }
 
+// awaitLosable waits until n1 knows that these nodes are gone: until then it answers that they pass, and can't be given up. The gateways may have known
+// a moment earlier, since each watches Consul for itself.
+func (c *Cluster) awaitLosable(t *testing.T, ids []string) {
+	t.Helper()
+	eventually(t, readyPatience, fmt.Sprintf("n1 knows that %v are gone", ids), func() error {
+		if r := c.askLost(t, "GET", ids); r.Status == 409 {
+			return fmt.Errorf("GET /lost: %v", r)
+		}
+		return nil
+	})
+}
+
+func (c *Cluster) askLost(t *testing.T, method string, ids []string) Reply {
+	t.Helper()
+	return c.client.Do(t.Context(), method, c.Address(t, "n1"), "/lost?"+url.Values{"node": ids}.Encode(), nil)
+}
+
 func (c *Cluster) lose(t *testing.T, method string, status int, ids []string) loss {
 	t.Helper()
-	r := c.client.Do(t.Context(), method, c.Address(t, "n1"), "/lost?"+url.Values{"node": ids}.Encode(), nil)
+	r := c.askLost(t, method, ids)
 	var answer struct{ Loss loss }
 	if err := json.Unmarshal([]byte(r.Text), &answer); err != nil || r.Status != status || len(answer.Loss.Lost) != len(ids) {
 		t.Fatalf("%s /lost of %v = %v (%v), want %d and what is lost", method, ids, r, err, status)
