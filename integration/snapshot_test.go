@@ -4,6 +4,7 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -53,6 +54,7 @@ func consulEmptiedInAMove(t *testing.T, c *Cluster) {
 		return nil
 	})
 	joined := c.Generation(t)
+	eventually(t, readyPatience, "all have heard of n8", func() error { return c.allGoBy(t, joined) }) // g1 may be the first
 	if ring, err := c.Ring(t, "g1"); err != nil || ring.Move == nil {
 		t.Logf("the move was over before Consul was lost (%v)", err)
 	}
@@ -95,14 +97,24 @@ func (c *Cluster) awaitStored(t *testing.T, generation int) {
 // expectGeneration fails the test if a gateway or a node goes by a placement older than generation.
 func (c *Cluster) expectGeneration(t *testing.T, generation int) {
 	t.Helper()
+	if err := c.allGoBy(t, generation); err != nil {
+		t.Error(err)
+	}
+}
+
+// allGoBy says which gateways and nodes still go by a placement older than generation.
+func (c *Cluster) allGoBy(t *testing.T, generation int) error {
+	t.Helper()
+	var behind []error
 	for _, g := range c.Gateways() {
 		if ring, err := c.Ring(t, g); err != nil || ring.Generation < generation {
-			t.Errorf("%s goes by generation %d (%v) after %d", g, ring.Generation, err, generation)
+			behind = append(behind, fmt.Errorf("%s goes by generation %d (%v) after %d", g, ring.Generation, err, generation))
 		}
 	}
 	for _, id := range c.Nodes() {
 		if s, err := c.Status(t, id); err != nil || s.Ring.Generation < generation {
-			t.Errorf("%s goes by a generation before %d: %+v (%v)", id, generation, s.Ring, err)
+			behind = append(behind, fmt.Errorf("%s goes by a generation before %d: %+v (%v)", id, generation, s.Ring, err))
 		}
 	}
+	return errors.Join(behind...)
 }
