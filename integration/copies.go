@@ -18,6 +18,9 @@ import (
 // convergePatience is what is promised, 60 s, and the time that a busy machine takes to look through all keys.
 const convergePatience = 90 * time.Second
 
+// copiesPause leaves the disks to the nodes that are still filling theirs: a look reads all keys of all nodes.
+const copiesPause = time.Second
+
 // awaitCopies waits until each owner of each key of these loads, which must have ended, holds the same of it, and no other node holds
 // anything of it. It reads what the nodes hold themselves: nothing is repaired by being read.
 func (c *Cluster) awaitCopies(t *testing.T, loads ...*Load) {
@@ -29,7 +32,7 @@ func (c *Cluster) awaitCopies(t *testing.T, loads ...*Load) {
 		keys = append(keys, l.Keys()...)
 	}
 	generation, owners := -1, map[int][]string{}
-	eventually(t, convergePatience, fmt.Sprintf("the owners of %d keys hold the same, and nobody else holds anything", len(keys)), func() error {
+	load.EventuallyEvery(t, copiesPause, convergePatience, fmt.Sprintf("the owners of %d keys hold the same, and nobody else holds anything", len(keys)), func() error {
 		if g := c.Generation(t); g != generation {
 			generation, owners = g, c.slotOwners(t)
 		}
