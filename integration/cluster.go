@@ -186,13 +186,17 @@ func (c *Cluster) remove(t testing.TB, name string) {
 	c.Forget(name)
 }
 
-// DestroyNode is `curl -X POST node/destroy`, and waiting until the process is gone.
-func (c *Cluster) DestroyNode(t testing.TB, id string) {
+// DestroyNode is `curl -X POST node/destroy`, and waiting until the process is gone. It returns when that was.
+func (c *Cluster) DestroyNode(t testing.TB, id string) (ended time.Time) {
 	t.Helper()
 	if r := c.client.Do(t.Context(), "POST", c.Address(t, id), "/destroy", nil); r.Status != 202 {
 		t.Fatalf("POST /destroy on %s = %v, want 202", id, r)
 	}
-	c.do(t, id, (*machine).awaitExit)
+	c.do(t, id, func(m *machine, ctx context.Context) (err error) {
+		ended, err = m.awaitExit(ctx)
+		return err
+	})
+	return ended
 }
 
 // LeaveNode is `curl -X POST node/leave`, and waiting until the process has ended by itself. It returns with which status.

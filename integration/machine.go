@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	networks "github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
@@ -131,10 +132,17 @@ func (m *machine) remove(ctx context.Context) error {
 	return m.named("remove", err)
 }
 
-// awaitExit returns when the process has ended.
-func (m *machine) awaitExit(ctx context.Context) error {
-	_, err := m.exitStatus(ctx)
-	return err
+// awaitExit waits until the process has ended, and returns when that was. Docker says so up to some seconds later, when it has cleaned up.
+func (m *machine) awaitExit(ctx context.Context) (time.Time, error) {
+	if _, err := m.exitStatus(ctx); err != nil {
+		return time.Time{}, err
+	}
+	seen, err := m.docker.ContainerInspect(ctx, m.ctr.GetContainerID(), client.ContainerInspectOptions{})
+	if err != nil {
+		return time.Time{}, m.named("inspect", err)
+	}
+	ended, err := time.Parse(time.RFC3339Nano, seen.Container.State.FinishedAt)
+	return ended, m.named("find out the end of", err)
 }
 
 // exitStatus waits until the process has ended, and returns with what.
