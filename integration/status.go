@@ -60,11 +60,15 @@ func (c *Cluster) Generation(t testing.TB) int {
 	return ring.Generation
 }
 
+// settlePatience is far more than a thousand slots take: who moves them rests three times as long as each step took, so that what else a machine has to do is
+// felt four times over.
+const settlePatience = 4 * readyPatience
+
 // waitSettled waits until every node holds all that it should.
 func (c *Cluster) waitSettled(t testing.TB) {
 	t.Helper()
 	began := time.Now()
-	eventually(t, readyPatience, "all nodes hold what they should", func() error {
+	eventually(t, settlePatience, "all nodes hold what they should", func() error {
 		ring, err := c.Ring(t, "g1")
 		if err != nil {
 			return err
