@@ -81,17 +81,11 @@ func (g *gateway) owners(key string) (api.KeyOwners, bool) {
 
 // waits says what stands in the way of serving.
 func (g *gateway) waits() []string {
-	switch view := g.source.View(); {
-	case g.draining.Load():
+	if g.draining.Load() {
 		return []string{"this gateway is shutting down"}
-	case view == nil && g.source.Members.Snapshot() == nil:
-		return []string{"nothing is known of the nodes yet: is Consul up, and CONSUL_HTTP_ADDR right?"}
-	case view == nil && g.source.Problem() != nil:
-		return []string{"the placement in Consul is not taken: " + g.source.Problem().Error()}
-	case view == nil:
-		return []string{"there is no placement yet: it is written once the first nodes pass their checks"}
-	case len(view.Nodes()) == 0:
-		return []string{"none of the placement's nodes passes its check"}
+	}
+	if why := g.source.Waits(); why != "" {
+		return []string{why}
 	}
 	return nil
 }

@@ -67,12 +67,8 @@ func (n *node) health() api.Health {
 		h.State, h.Reason = edge.Failed, lostReason
 	case view == nil && problem != nil: // it can serve nothing, and whoever looks at its check should see why
 		h.State, h.Reason = edge.Starting, "the placement in Consul is not taken: "+problem.Error()
-	case view == nil && n.cluster.source.Members.Snapshot() == nil:
-		h.Waits = "nothing is known of the nodes yet: is Consul up, and CONSUL_HTTP_ADDR right?"
-	case view == nil: // written by nodes that pass
-		h.Waits = "there is no placement yet: it is written once the first nodes pass their checks"
-	case h.Members == 0:
-		h.Waits = "none of the placement's nodes passes its check"
+	default:
+		h.Waits = n.cluster.source.Waits()
 	}
 	return h
 }

@@ -96,3 +96,18 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 	return g.Wait()
 }
+
+// Waits says what requests wait for before any can be served, and what to do about it; "" if they are.
+func (s *Source) Waits() string {
+	switch view, problem := s.View(), s.Problem(); {
+	case view == nil && s.Members.Snapshot() == nil:
+		return "nothing is known of the nodes yet: is Consul up, and CONSUL_HTTP_ADDR right?"
+	case view == nil && problem != nil:
+		return "the placement in Consul is not taken: " + problem.Error()
+	case view == nil:
+		return "there is no placement yet: it is written once the first nodes pass their checks"
+	case len(view.Nodes()) == 0:
+		return "none of the placement's nodes passes its check"
+	}
+	return ""
+}
